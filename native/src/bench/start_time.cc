@@ -1,0 +1,130 @@
+// SPDX-License-Identifier: Apache-2.0
+#include <fcntl.h>
+#include <linux/futex.h>
+#include <sched.h>
+#include <sys/mman.h>
+#include <sys/socket.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+
+#include <cerrno>
+#include <csignal>
+#include <cstdio>
+
+#include "base/control_block.h"
+#include "bench/http_client.h"
+#include "bench/loads.h"
+#include "bench/report.h"
+
+namespace junction::bench {
+namespace {
+
+constexpr uint64_t kDeadline_ns = 10'000'000'000;
+
+// The port that the instance behind `path` listens on; waits for the file and for the port.
+Result<uint16_t> WaitForPort(const std::string& path, uint64_t deadline_ns) {
+  const ControlBlock* block = nullptr;
+  while (Now_ns() < deadline_ns) {
+    if (block == nullptr) {
+      const UniqueFd fd(open(path.c_str(), O_RDONLY | O_CLOEXEC));
+      if (fd.valid() && lseek(fd.get(), 0, SEEK_END) >= static_cast<off_t>(kControlBlockSize_bytes)) {
+        void* mapping = mmap(nullptr, kControlBlockSize_bytes, PROT_READ, MAP_SHARED, fd.get(), 0);
+        if (mapping == MAP_FAILED) {
+          return ErrnoError("map " + path);
+        }
+        block = static_cast<const ControlBlock*>(mapping);
+      }
+      sched_yield();
+      continue;
+    }
+    const uint32_t seen = block->listen_seq.load(std::memory_order_acquire);
+    for (const ControlPort& port : block->ports) {
+      if (port.guest_port.load(std::memory_order_acquire) != 0 && port.listening.load(std::memory_order_relaxed) == 1) {
+        return port.host_port.load(std::memory_order_relaxed);
+      }
+    }
+    const timespec limit{.tv_sec = 0, .tv_nsec = 100'000'000};
+    syscall(SYS_futex, &block->listen_seq, FUTEX_WAIT, seen, &limit, nullptr, 0);
+  }
+  return PlainError("the instance did not listen in time");
+}
+
+Result<void> AskOnce(const StartOptions& options, Target target, uint64_t deadline_ns) {
+  const std::string request = RenderRequest(target, options.body);
+  while (Now_ns() < deadline_ns) {
+    const auto connection = Connect(target, false);
+    if (!connection) {
+      sched_yield();  // not listening yet; asking again at once costs the started program as little as a wait would
+      continue;
+    }
+    if (send(connection->get(), request.data(), request.size(), MSG_NOSIGNAL) != static_cast<ssize_t>(request.size())) {
+      return ErrnoError("send");
+    }
+    AnswerReader answer;
+    char buffer[65536];
+    auto state = AnswerReader::State::kIncomplete;
+    while (state == AnswerReader::State::kIncomplete) {
+      const ssize_t received = recv(connection->get(), buffer, sizeof(buffer), 0);
+      if (received <= 0) {
+        return ErrnoError("receive", received == 0 ? ECONNRESET : errno);
+      }
+      state = answer.Feed({buffer, static_cast<size_t>(received)});
+    }
+    if (state != AnswerReader::State::kComplete || answer.status() != 200 ||
+        (!options.expected.empty() && answer.body() != options.expected)) {
+      return PlainError("wrong first answer");
+    }
+    return {};
+  }
+  return PlainError("no answer in time");
+}
+
+}  // namespace
+
+Result<void> RunStart(const StartOptions& options) {
+  auto target = ParseUrl(options.url);
+  if (!target) {
+    return std::unexpected(target.error());
+  }
+  std::vector<char*> argv;
+  for (const std::string& argument : options.command) {
+    argv.push_back(const_cast<char*>(argument.c_str()));
+  }
+  argv.push_back(nullptr);
+  if (!options.control_path.empty()) {
+    unlink(options.control_path.c_str());
+  }
+  const uint64_t begin_ns = Now_ns();
+  const pid_t child = vfork();
+  if (child == 0) {
+    execvp(argv[0], argv.data());
+    _exit(127);
+  }
+  if (child < 0) {
+    return ErrnoError("vfork");
+  }
+  Result<void> outcome;
+  if (!options.control_path.empty()) {
+    const auto port = WaitForPort(options.control_path, begin_ns + kDeadline_ns);
+    if (port) {
+      target->port = *port;
+    } else {
+      outcome = std::unexpected(port.error());
+    }
+  }
+  const uint64_t listening_ns = Now_ns();
+  if (outcome) {
+    outcome = AskOnce(options, *target, begin_ns + kDeadline_ns);
+  }
+  const uint64_t end_ns = Now_ns();
+  kill(child, SIGTERM);
+  waitpid(child, nullptr, 0);
+  if (!outcome) {
+    return outcome;
+  }
+  std::printf("{\"first_answer_ns\":%llu,\"listening_ns\":%llu}\n", static_cast<unsigned long long>(end_ns - begin_ns),
+              static_cast<unsigned long long>(options.control_path.empty() ? 0 : listening_ns - begin_ns));
+  return {};
+}
+
+}  // namespace junction::bench
