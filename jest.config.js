@@ -5,7 +5,7 @@ const config = {
   testEnvironment: 'node',
   // Workspace libraries are taken from their sources, so that a test needs no build.
   testEnvironmentOptions: { customExportConditions: ['@junctiond/source', 'node', 'import', 'default'] },
-  testMatch: ['<rootDir>/src/**/*.spec.ts', '<rootDir>/test/**/*.spec.ts'],
+  testMatch: ['<rootDir>/src/**/*.spec.ts', '<rootDir>/test/**/*.spec.ts', '<rootDir>/{cli,workspace,eslint}/**/*.spec.ts'],
   modulePathIgnorePatterns: ['/dist/', '/.tools/', '/.nx/'],
   extensionsToTreatAsEsm: ['.ts'],
   moduleNameMapper: { '^(\\.{1,2}/.*)\\.js$': '$1' },

@@ -1,0 +1,79 @@
+// SPDX-License-Identifier: Apache-2.0
+import { spawn } from 'node:child_process';
+
+/** What one request carries and what its answer must be; files, because the measuring client reads them once. */
+export interface Payload {
+  readonly bodyFile: string;
+  readonly expectedFile: string;
+}
+
+export interface Throughput {
+  readonly requests: number;
+  readonly rate: number;
+  readonly p50_ns: number;
+  readonly p99_ns: number;
+}
+
+/** Runs the measuring client (native/src/bench) and answers the JSON object that it prints. */
+export class LoadClient {
+  private readonly binary: string;
+  private readonly payload: Payload;
+
+  constructor(binary: string, payload: Payload) {
+    this.binary = binary;
+    this.payload = payload;
+  }
+
+  /** Nanoseconds of each of `count` requests, one after the other over one connection. */
+  async sequential(url: string, count: number, warmup: number): Promise<number[]> {
+    const result = await this.run('sequential', [
+      ...this.request(url),
+      '--count',
+      count.toString(),
+      '--warmup',
+      warmup.toString(),
+    ]);
+    return (result as { samples_ns: number[] }).samples_ns;
+  }
+
+  async throughput(url: string, connections: number, durationMs: number): Promise<Throughput> {
+    const result = await this.run('throughput', [
+      ...this.request(url),
+      '--connections',
+      connections.toString(),
+      '--duration-ms',
+      durationMs.toString(),
+    ]);
+    return result as Throughput;
+  }
+
+  /** Nanoseconds from just before the start of `command` to its first right answer. */
+  async firstAnswer(url: string, command: readonly string[], controlFile?: string): Promise<number> {
+    const control = controlFile === undefined ? [] : ['--control', controlFile];
+    const result = await this.run('start', [...this.request(url), ...control, '--', ...command]);
+    return (result as { first_answer_ns: number }).first_answer_ns;
+  }
+
+  /** Nanoseconds of a cache line's round trip between the two cores. */
+  async pingPong(): Promise<number> {
+    return ((await this.run('ping-pong', [])) as { round_trip_ns: number }).round_trip_ns;
+  }
+
+  private request(url: string): string[] {
+    return ['--url', url, '--body', this.payload.bodyFile, '--expect', this.payload.expectedFile];
+  }
+
+  private async run(verb: string, args: readonly string[]): Promise<unknown> {
+    const child = spawn(this.binary, [verb, ...args], { stdio: ['ignore', 'pipe', 'pipe'] });
+    const output = { stdout: '', stderr: '' };
+    child.stdout.setEncoding('utf8').on('data', (text: string) => (output.stdout += text));
+    child.stderr.setEncoding('utf8').on('data', (text: string) => (output.stderr += text));
+    const code = await new Promise<number | null>((resolve, reject) => {
+      child.once('error', reject).once('close', resolve);
+    });
+    if (code !== 0) {
+      throw new Error(`the measuring client failed (${verb} ${args.join(' ')}): ${output.stderr.trim()}`);
+    }
+    return JSON.parse(output.stdout);
+  }
+}
