@@ -1,2 +1,44 @@
 // SPDX-License-Identifier: Apache-2.0
-export {};
+export { formatAddress, parseAddress, type Address } from './address.js';
+export { formatBytes, parseBytes } from './bytes.js';
+export { ConfigError } from './config-error.js';
+export { describeConfig, describeStack, exampleEnvironment } from './describe.js';
+export { formatDuration, parseDuration } from './duration.js';
+export type { Default, Field, Parsed, StackPlaces, ValueOf } from './field.js';
+export {
+  address,
+  bytes,
+  choice,
+  duration,
+  flag,
+  integer,
+  list,
+  optional,
+  path,
+  port,
+  secret,
+  text,
+  url,
+  type FieldOptions,
+} from './fields.js';
+export {
+  defineConfig,
+  loadConfig,
+  type ConfigOf,
+  type ConfigOfFields,
+  type ConfigSchema,
+  type Environment,
+  type Fields,
+} from './schema.js';
+export { Secret } from './secret.js';
+export {
+  checkRpcCredentials,
+  junctiondAddressField,
+  providerAddressField,
+  redisUrlField,
+  rpcFields,
+  schedulerMonitorAddressField,
+  telemetryFields,
+} from './shared-fields.js';
+export { stackNamePattern, stackPaths, type StackPaths } from './stack-paths.js';
+export { stackPorts, type StackPorts } from './stack-ports.js';
