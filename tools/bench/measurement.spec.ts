@@ -27,7 +27,12 @@ describe('measurement', () => {
   });
 
   it('holds a value against an absolute bound', () => {
-    expect(bound('start', 'ms', 'lower', [7, 9, 6], 8)).toMatchObject({ ours: 7, reference: null, ratio: null, holds: true });
+    expect(bound('start', 'ms', 'lower', [7, 9, 6], 8)).toMatchObject({
+      ours: 7,
+      reference: null,
+      ratio: null,
+      holds: true,
+    });
   });
 
   it('measures each contestant once a round and rotates the order', async () => {

@@ -2,6 +2,8 @@
 // How every bench compares: contestants are measured in turn within a round, the ratio is taken per round, and a target
 // holds or not by the median ratio. Placement of the two virtual cores shifts absolute figures of a whole round, not ratios.
 
+import { present } from './present.ts';
+
 /** One value of one contestant in each round, in `unit`. */
 export interface Series {
   readonly contestant: string;
@@ -30,7 +32,7 @@ export function quantile(samples: readonly number[], q: number): number {
     throw new RangeError('quantile of no samples');
   }
   const sorted = [...samples].sort((a, b) => a - b);
-  return sorted[Math.min(sorted.length - 1, Math.floor(q * sorted.length))] as number;
+  return present(sorted[Math.min(sorted.length - 1, Math.floor(q * sorted.length))], 'a sample');
 }
 
 export function median(samples: readonly number[]): number {
@@ -46,7 +48,7 @@ function relativeSpread(values: readonly number[]): number {
 export function bestOf(candidates: readonly Series[], better: 'lower' | 'higher'): Series {
   const sign = better === 'lower' ? 1 : -1;
   const ranked = [...candidates].sort((a, b) => sign * (median(a.values) - median(b.values)));
-  return ranked[0] as Series;
+  return present(ranked[0], 'a candidate');
 }
 
 /** Compares two series round by round; `target` bounds the median ratio ours/reference. */
@@ -58,7 +60,7 @@ export function compare(
   reference: Series,
   target: number,
 ): Result {
-  const ratios = ours.values.map((value, round) => value / (reference.values[round] as number));
+  const ratios = ours.values.map((value, round) => value / present(reference.values[round], 'a value of each round'));
   const ratio = median(ratios);
   return {
     name: `${name} / ${reference.contestant}`,
@@ -74,7 +76,13 @@ export function compare(
 }
 
 /** Holds our values against a fixed bound. */
-export function bound(name: string, unit: string, better: 'lower' | 'higher', values: readonly number[], target: number): Result {
+export function bound(
+  name: string,
+  unit: string,
+  better: 'lower' | 'higher',
+  values: readonly number[],
+  target: number,
+): Result {
   const ours = median(values);
   return {
     name,
@@ -102,14 +110,15 @@ export async function interleave(
   for (let round = 0; round < rounds; round += 1) {
     for (let turn = 0; turn < contestants.length; turn += 1) {
       const index = (round + turn) % contestants.length;
-      collected[index]?.push(await measure(contestants[index] as string, round));
+      const contestant = present(contestants[index], 'a contestant');
+      collected[index]?.push(await measure(contestant, round));
     }
   }
   const figures = collected[0]?.[0]?.length ?? 0;
   return Array.from({ length: figures }, (_, figure) =>
     contestants.map((contestant, index) => ({
       contestant,
-      values: (collected[index] as number[][]).map((values) => values[figure] as number),
+      values: present(collected[index], contestant).map((values) => present(values[figure], 'a figure')),
     })),
   );
 }

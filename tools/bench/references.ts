@@ -10,7 +10,6 @@ import { setTimeout as delay } from 'node:timers/promises';
 export interface Reference {
   readonly name: string;
   readonly url: string;
-  readonly pids: readonly number[];
   stop(): Promise<void>;
 }
 
@@ -70,7 +69,6 @@ export async function startDirect(binary: string, maxProcs?: number): Promise<Re
   return {
     name: maxProcs === undefined ? 'direct' : `direct-procs${maxProcs.toString()}`,
     url: `http://127.0.0.1:${port.toString()}/`,
-    pids: [child.pid as number],
     stop: stopper(child),
   };
 }
@@ -83,6 +81,7 @@ export async function startNginx(folder: string, upstream: Reference, workers: n
   await mkdir(prefix, { recursive: true });
   const config = `
 daemon off;
+user root;
 worker_processes ${workers.toString()};
 pid ${prefix}/nginx.pid;
 error_log ${prefix}/error.log;
@@ -107,5 +106,5 @@ http {
   await writeFile(configFile, config);
   const child = spawn('/usr/sbin/nginx', ['-p', prefix, '-c', configFile], { stdio: 'ignore' });
   await waitUntilAccepts(port, child, 'nginx');
-  return { name, url: `http://127.0.0.1:${port.toString()}/`, pids: [child.pid as number], stop: stopper(child) };
+  return { name, url: `http://127.0.0.1:${port.toString()}/`, stop: stopper(child) };
 }

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 import type { Result } from './measurement.ts';
+import { present } from './present.ts';
 
 function figure(value: number): string {
   return value >= 100 ? value.toFixed(0) : value >= 10 ? value.toFixed(1) : value.toFixed(3);
@@ -18,9 +19,16 @@ export function renderTable(results: readonly Result[]): string {
     result.holds ? 'holds' : 'MISSED',
   ]);
   const header = ['target', 'ours', 'reference', 'unit', 'ratio', 'spread', 'wanted', ''];
-  const widths = header.map((title, column) => Math.max(title.length, ...rows.map((row) => (row[column] as string).length)));
+  const widths = header.map((title, column) =>
+    Math.max(title.length, ...rows.map((row) => present(row[column], title).length)),
+  );
   return [header, ...rows]
-    .map((row) => row.map((cell, column) => cell.padEnd(widths[column] as number)).join('  ').trimEnd())
+    .map((row) =>
+      row
+        .map((cell, column) => cell.padEnd(present(widths[column], 'a column')))
+        .join('  ')
+        .trimEnd(),
+    )
     .join('\n');
 }
 
@@ -29,7 +37,7 @@ const labelWidth = 430;
 const plotWidth = 420;
 
 function escapeXml(text: string): string {
-  return text.replaceAll('&', '&amp;').replaceAll('<', '&lt;');
+  return text.replaceAll('&', '&amp;').replaceAll('<', '&lt;').replaceAll('>', '&gt;');
 }
 
 /**

@@ -57,13 +57,17 @@ bool ParseNumber(const char* text, unsigned long& value) {
 }
 
 bool Parse(int argc, char** argv, Arguments& arguments) {
-  static const option kOptions[] = {
-      {"url", required_argument, nullptr, 'u'},         {"body", required_argument, nullptr, 'b'},
-      {"expect", required_argument, nullptr, 'e'},      {"control", required_argument, nullptr, 'c'},
-      {"count", required_argument, nullptr, 'n'},       {"warmup", required_argument, nullptr, 'w'},
-      {"gap-us", required_argument, nullptr, 'g'},      {"connections", required_argument, nullptr, 'C'},
-      {"duration-ms", required_argument, nullptr, 'd'}, {"warmup-ms", required_argument, nullptr, 'W'},
-      {nullptr, 0, nullptr, 0}};
+  static const option kOptions[] = {{"url", required_argument, nullptr, 'u'},
+                                    {"body", required_argument, nullptr, 'b'},
+                                    {"expect", required_argument, nullptr, 'e'},
+                                    {"control", required_argument, nullptr, 'c'},
+                                    {"count", required_argument, nullptr, 'n'},
+                                    {"warmup", required_argument, nullptr, 'w'},
+                                    {"gap-us", required_argument, nullptr, 'g'},
+                                    {"connections", required_argument, nullptr, 'C'},
+                                    {"duration-ms", required_argument, nullptr, 'd'},
+                                    {"warmup-ms", required_argument, nullptr, 'W'},
+                                    {nullptr, 0, nullptr, 0}};
   int choice = 0;
   while ((choice = getopt_long(argc, argv, "+", kOptions, nullptr)) != -1) {
     bool good = true;

@@ -46,7 +46,8 @@ struct StartOptions {
 /// Starts the command and prints the time from just before fork to its first right answer, then kills it.
 Result<void> RunStart(const StartOptions& options);
 
-/// Prints the round trip of one cache line between two pinned cores, in nanoseconds (FACTS: it tells how near they are).
+/// Prints the round trip of one cache line between two pinned cores, in nanoseconds (FACTS: it tells how near they
+/// are).
 Result<void> RunPingPong();
 
 }  // namespace junction::bench
