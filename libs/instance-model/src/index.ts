@@ -1,2 +1,36 @@
 // SPDX-License-Identifier: Apache-2.0
-export {};
+export { addressAt, type AddressRange, macOf, parseAddressRange } from './address-range.js';
+export { IndexPool } from './index-pool.js';
+export { describeExit, type Instance, type InstanceExit, type InstanceNetwork, type InstancePort } from './instance.js';
+export { secretFaults, type SpecFault, validateInstanceRequest } from './instance-request.validation.js';
+export {
+  cpuQuotaMillicores,
+  DEFAULT_SERVICE_PORT,
+  type InstanceLimits,
+  type InstanceRequest,
+  type InstanceSpec,
+  type ProcessRequest,
+  queuePairsOf,
+  resolveInstanceSpec,
+  type RestartPolicy,
+} from './instance-spec.js';
+export {
+  hasProcess,
+  INSTANCE_EVENTS,
+  INSTANCE_STATES,
+  INSTANCE_TRANSITIONS,
+  type InstanceEvent,
+  type InstanceState,
+  nextInstanceState,
+} from './instance-state.js';
+export { type JunctionConfig, renderJunctionConfig } from './junction-config.js';
+export {
+  parseCpuMillicores,
+  parseMemoryBytes,
+  parseQuantity,
+  type Quantity,
+  quantityMillis,
+  quantityUnits,
+} from './quantity.js';
+export { countFailure, restartDelayMs, type RestartBackoffSettings } from './restart-backoff.js';
+export { fail, ok, type Result } from './result.js';
