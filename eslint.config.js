@@ -28,13 +28,21 @@ const depConstraints = [
 /** Packages that only one place may import. */
 const guardedImports = [
   { group: ['@grpc/*', 'grpc-health-check'], home: 'libs/rpc', message: 'gRPC is reached through @junctiond/rpc.' },
-  { group: ['ioredis', 'ioredis/*'], home: 'libs/function-state', message: 'Redis belongs to @junctiond/function-state.' },
+  {
+    group: ['ioredis', 'ioredis/*'],
+    home: 'libs/function-state',
+    message: 'Redis belongs to @junctiond/function-state.',
+  },
   {
     group: ['@opentelemetry/*', '!@opentelemetry/api'],
     home: 'libs/telemetry',
     message: 'The OpenTelemetry SDK belongs to @junctiond/telemetry.',
   },
-  { group: ['*.node', '**/*.node'], home: 'libs/native-binding', message: 'Only @junctiond/native-binding loads the addon.' },
+  {
+    group: ['*.node', '**/*.node'],
+    home: 'libs/native-binding',
+    message: 'Only @junctiond/native-binding loads the addon.',
+  },
 ];
 
 /** An app exports nothing: others reach it over gRPC or HTTP. */
@@ -112,7 +120,7 @@ const config = defineConfig(
           message: 'Only libs/config reads the environment.',
         },
         {
-          selector: "MemberExpression[object.name=/^(describe|it|test)$/][property.name=/^(only|skip|todo)$/]",
+          selector: 'MemberExpression[object.name=/^(describe|it|test)$/][property.name=/^(only|skip|todo)$/]',
           message: 'Every test runs.',
         },
       ],
@@ -124,7 +132,10 @@ const config = defineConfig(
   { files: testFiles, rules: { 'no-restricted-imports': importRule('', true) } },
   ...homes.flatMap((home) => [
     { files: [`${home}/**/*.ts`], rules: { 'no-restricted-imports': importRule(home, false) } },
-    { files: [`${home}/**/*.spec.ts`, `${home}/**/*.fixture.ts`], rules: { 'no-restricted-imports': importRule(home, true) } },
+    {
+      files: [`${home}/**/*.spec.ts`, `${home}/**/*.fixture.ts`],
+      rules: { 'no-restricted-imports': importRule(home, true) },
+    },
   ]),
   {
     // Programs for people and scripts: they talk on the terminal and start other programs with their own environment.
@@ -138,7 +149,7 @@ const config = defineConfig(
         'error',
         { selector: 'ExportDefaultDeclaration', message: 'No default export: a name is the same everywhere.' },
         {
-          selector: "MemberExpression[object.name=/^(describe|it|test)$/][property.name=/^(only|skip|todo)$/]",
+          selector: 'MemberExpression[object.name=/^(describe|it|test)$/][property.name=/^(only|skip|todo)$/]',
           message: 'Every test runs.',
         },
       ],

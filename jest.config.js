@@ -5,7 +5,8 @@ const config = {
   testEnvironment: 'node',
   // Workspace libraries are taken from their sources, so that a test needs no build.
   testEnvironmentOptions: { customExportConditions: ['@junctiond/source', 'node', 'import', 'default'] },
-  testMatch: ['<rootDir>/src/**/*.spec.ts', '<rootDir>/test/**/*.spec.ts', '<rootDir>/{cli,workspace,eslint}/**/*.spec.ts'],
+  testMatch: ['<rootDir>/**/*.spec.ts'],
+  testPathIgnorePatterns: ['/node_modules/', '/dist/', '/build/', '/.tools/', '/.nx/'],
   modulePathIgnorePatterns: ['/dist/', '/.tools/', '/.nx/'],
   extensionsToTreatAsEsm: ['.ts'],
   moduleNameMapper: { '^(\\.{1,2}/.*)\\.js$': '$1' },

@@ -22,7 +22,13 @@ function run(command: string, args: string[]): void {
 }
 
 const jobs = process.env['JUNCTION_BUILD_JOBS'] ?? String(availableParallelism());
-run('cmake', ['--preset', preset, `-DBUILD_TESTING=${preset === 'release' ? 'OFF' : 'ON'}`, '-Wno-dev', '--log-level=WARNING']);
+run('cmake', [
+  '--preset',
+  preset,
+  `-DBUILD_TESTING=${preset === 'release' ? 'OFF' : 'ON'}`,
+  '-Wno-dev',
+  '--log-level=WARNING',
+]);
 run('cmake', ['--build', '--preset', preset, '-j', jobs]);
 if (verb === 'test') {
   const results = resolve('.results/native');
