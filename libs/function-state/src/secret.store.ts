@@ -1,0 +1,133 @@
+// SPDX-License-Identifier: Apache-2.0
+import type { Fence } from './fence.js';
+import { fenced } from './fence.js';
+import { FENCE, luaScript } from './lua-script.js';
+import type { SecretSealer } from './secret-sealer.js';
+import { StateError } from './state.error.js';
+import type { StateConnection } from './state-connection.js';
+import type { StateKeys } from './state-keys.js';
+
+/** Values of `secrets:<ns>`: `<schema> <revision> <sealed>`. */
+export const SECRET_SCHEMA = 1;
+
+/** KEYS: lease, namespaces, secrets:<ns>, counter. ARGV: epoch, ns, name, schema, sealed. */
+const CREATE = luaScript(`${FENCE}
+if redis.call('HEXISTS', KEYS[2], ARGV[2]) == 0 then return {'namespace-missing'} end
+if redis.call('HEXISTS', KEYS[3], ARGV[3]) == 1 then return {'already-exists'} end
+redis.call('HSET', KEYS[3], ARGV[3], ARGV[4] .. ' ' .. redis.call('INCR', KEYS[4]) .. ' ' .. ARGV[5])
+return {'ok'}
+`);
+
+/** KEYS: lease, secrets:<ns>, counter. ARGV: epoch, name, schema, sealed. */
+const UPDATE = luaScript(`${FENCE}
+if redis.call('HEXISTS', KEYS[2], ARGV[2]) == 0 then return {'not-found'} end
+redis.call('HSET', KEYS[2], ARGV[2], ARGV[3] .. ' ' .. redis.call('INCR', KEYS[3]) .. ' ' .. ARGV[4])
+return {'ok'}
+`);
+
+/** KEYS: lease, secrets:<ns>. ARGV: epoch, name. */
+const DELETE = luaScript(`${FENCE}
+if redis.call('HDEL', KEYS[2], ARGV[2]) == 0 then return {'not-found'} end
+return {'ok'}
+`);
+
+export interface SecretRecord {
+  readonly name: string;
+  /** Grows with each change of a value; never comes twice for one name. */
+  readonly revision: number;
+  readonly value: Buffer;
+}
+
+/** The secrets of all namespaces, sealed. Every method throws StateError `unavailable`, every change also `fenced`. */
+export class SecretStore {
+  readonly #connection: StateConnection;
+  readonly #keys: StateKeys;
+  readonly #fence: Fence;
+  readonly #sealer: SecretSealer;
+
+  constructor(connection: StateConnection, keys: StateKeys, fence: Fence, sealer: SecretSealer) {
+    this.#connection = connection;
+    this.#keys = keys;
+    this.#fence = fence;
+    this.#sealer = sealer;
+  }
+
+  /** Throws `already-exists`, `namespace-missing`. */
+  async create(namespace: string, name: string, value: Uint8Array): Promise<void> {
+    await this.#change(
+      namespace,
+      name,
+      CREATE,
+      [this.#keys.lease, this.#keys.namespaces, this.#keys.secrets(namespace), this.#keys.counter],
+      [namespace, name, SECRET_SCHEMA, this.#sealer.seal(place(namespace, name), value)],
+    );
+  }
+
+  /** Throws `not-found`. */
+  async update(namespace: string, name: string, value: Uint8Array): Promise<void> {
+    await this.#change(
+      namespace,
+      name,
+      UPDATE,
+      [this.#keys.lease, this.#keys.secrets(namespace), this.#keys.counter],
+      [name, SECRET_SCHEMA, this.#sealer.seal(place(namespace, name), value)],
+    );
+  }
+
+  /** Throws `not-found`. */
+  async delete(namespace: string, name: string): Promise<void> {
+    await this.#change(namespace, name, DELETE, [this.#keys.lease, this.#keys.secrets(namespace)], [name]);
+  }
+
+  /** Names in order; no values leave Redis. */
+  async names(namespace: string): Promise<readonly string[]> {
+    const names = await this.#connection.run((redis) => redis.hkeys(this.#keys.secrets(namespace)));
+    return names.sort();
+  }
+
+  /** The named secrets that exist, in the order asked for. Throws `unreadable`. */
+  async read(namespace: string, names: readonly string[]): Promise<readonly SecretRecord[]> {
+    if (names.length === 0) {
+      return [];
+    }
+    const values = await this.#connection.run((redis) => redis.hmget(this.#keys.secrets(namespace), ...names));
+    return names.flatMap((name, index) => {
+      const text = values[index];
+      return typeof text === 'string' ? [this.#decode(namespace, name, text)] : [];
+    });
+  }
+
+  #decode(namespace: string, name: string, text: string): SecretRecord {
+    const [schema, revision, sealed] = text.split(' ');
+    if (schema !== String(SECRET_SCHEMA) || sealed === undefined) {
+      throw new StateError('unreadable', `the secret ${place(namespace, name)} has schema ${String(schema)}`);
+    }
+    return { name, revision: Number(revision), value: this.#sealer.open(place(namespace, name), sealed) };
+  }
+
+  async #change(
+    namespace: string,
+    name: string,
+    script: ReturnType<typeof luaScript>,
+    keys: string[],
+    args: (string | number)[],
+  ): Promise<void> {
+    const [status] = await this.#connection.script(script, keys, [this.#fence.require(), ...args]);
+    switch (status) {
+      case 'ok':
+        return;
+      case 'fenced':
+        throw fenced();
+      case 'namespace-missing':
+        throw new StateError('namespace-missing', `namespace ${namespace} does not exist`);
+      case 'already-exists':
+        throw new StateError('already-exists', `secret ${name} exists already in namespace ${namespace}`);
+      default:
+        throw new StateError('not-found', `secret ${name} does not exist in namespace ${namespace}`);
+    }
+  }
+}
+
+function place(namespace: string, name: string): string {
+  return `${namespace}/${name}`;
+}
