@@ -82,7 +82,7 @@ const config = defineConfig(
       '.tools',
       '.cache',
       '.results',
-      'functions',
+      'functions/aes-node',
       'native',
     ],
   },
@@ -139,11 +139,11 @@ const config = defineConfig(
   ]),
   {
     // Programs for people and scripts: they talk on the terminal and start other programs with their own environment.
-    files: ['tools/**/*.ts', 'libs/*/tools/**/*.ts'],
+    files: ['tools/**/*.ts', 'libs/*/tools/**/*.ts', 'functions/images/**/*.ts'],
     rules: { 'no-console': 'off' },
   },
   {
-    files: ['tools/**/*.ts', 'libs/*/tools/**/*.ts', 'libs/config/**/*.ts', ...testFiles],
+    files: ['tools/**/*.ts', 'libs/*/tools/**/*.ts', 'functions/images/**/*.ts', 'libs/config/**/*.ts', ...testFiles],
     rules: {
       'no-restricted-syntax': [
         'error',

@@ -42,11 +42,10 @@ std::string EncryptToHex(const AesKey& key, std::string_view plain) {
   static constexpr size_t kStep = 16 * 1024;  // stays in the first-level cache
   static const EVP_CIPHER* const kCipher = EVP_aes_128_ctr();
 
-  const std::unique_ptr<EVP_CIPHER_CTX, decltype(&EVP_CIPHER_CTX_free)> context(
-      EVP_CIPHER_CTX_new(), &EVP_CIPHER_CTX_free);
+  const std::unique_ptr<EVP_CIPHER_CTX, decltype(&EVP_CIPHER_CTX_free)> context(EVP_CIPHER_CTX_new(),
+                                                                                &EVP_CIPHER_CTX_free);
   Require(context != nullptr, "EVP_CIPHER_CTX_new");
-  Require(EVP_EncryptInit_ex(context.get(), kCipher, nullptr, key.data(), kCounterBlock.data()),
-          "EVP_EncryptInit_ex");
+  Require(EVP_EncryptInit_ex(context.get(), kCipher, nullptr, key.data(), kCounterBlock.data()), "EVP_EncryptInit_ex");
 
   std::string text;
   text.reserve(2 * plain.size());
@@ -55,8 +54,7 @@ std::string EncryptToHex(const AesKey& key, std::string_view plain) {
     const std::string_view piece = plain.substr(at, kStep);
     int size_bytes = 0;
     Require(EVP_EncryptUpdate(context.get(), encrypted.data(), &size_bytes,
-                              reinterpret_cast<const uint8_t*>(piece.data()),
-                              static_cast<int>(piece.size())),
+                              reinterpret_cast<const uint8_t*>(piece.data()), static_cast<int>(piece.size())),
             "EVP_EncryptUpdate");
     for (int i = 0; i < size_bytes; ++i) {
       text.push_back("0123456789abcdef"[encrypted[i] >> 4]);

@@ -98,15 +98,14 @@ void HttpServer::RunUntilTerminated() {
   sigprocmask(SIG_BLOCK, &blocked, &while_waiting);
   sigdelset(&while_waiting, SIGTERM);
   sigdelset(&while_waiting, SIGINT);
-  struct sigaction action {};
+  struct sigaction action{};
   action.sa_handler = OnSignal;
   sigaction(SIGTERM, &action, nullptr);
   sigaction(SIGINT, &action, nullptr);
 
   std::array<epoll_event, 64> events;
   while (!is_draining_ || !connections_.empty()) {
-    const int count = epoll_pwait(epoll_fd_, events.data(), static_cast<int>(events.size()), -1,
-                                  &while_waiting);
+    const int count = epoll_pwait(epoll_fd_, events.data(), static_cast<int>(events.size()), -1, &while_waiting);
     if (count < 0 && errno != EINTR) Die("epoll_pwait");
     for (int i = 0; i < count; ++i) {
       const int fd = events[i].data.fd;
@@ -163,8 +162,8 @@ void HttpServer::OnEvents(int fd, uint32_t events) {
   } while (connection.output.empty() && !connection.input.empty() && !connection.ends_after_output);
 
   const bool has_output = !connection.output.empty();
-  const bool is_over = connection.ends_after_output || connection.input_ended ||
-                       (is_draining_ && connection.parser.idle());
+  const bool is_over =
+      connection.ends_after_output || connection.input_ended || (is_draining_ && connection.parser.idle());
   if ((is_over && !has_output) || !Watch(fd, connection)) Close(fd);
 }
 
@@ -184,8 +183,7 @@ bool HttpServer::Read(int fd, Connection& connection) {
 
 void HttpServer::ParseAndAnswer(Connection& connection) {
   std::string_view rest = connection.input;
-  while (!rest.empty() && !connection.ends_after_output &&
-         connection.output.size() < kMaxWaitingOutputBytes) {
+  while (!rest.empty() && !connection.ends_after_output && connection.output.size() < kMaxWaitingOutputBytes) {
     rest.remove_prefix(connection.parser.Feed(rest));
     if (const int status = connection.parser.error_status(); status != 0) {
       AppendAnswer(connection.output, {.status = status, .body = "", .extra_headers = ""}, false, true);

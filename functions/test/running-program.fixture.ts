@@ -41,7 +41,9 @@ export class RunningProgram {
     });
     this.#process.stdout?.on('data', (data: Buffer) => (this.#stdout += data.toString()));
     this.#process.stderr?.on('data', (data: Buffer) => (this.#stderr += data.toString()));
-    this.exit = once(this.#process, 'close').then(([code, signal]) => ({ code, signal }) as ExitStatus);
+    const { promise, resolve } = Promise.withResolvers<ExitStatus>();
+    this.#process.on('close', (code, signal) => resolve({ code, signal }));
+    this.exit = promise;
   }
 
   get stdout(): string {
