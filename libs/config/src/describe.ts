@@ -29,7 +29,10 @@ export function describeStack(): string {
 export function exampleEnvironment(schema: Described): string {
   const fields: AnyField[] = [...Object.values(stackFields), ...Object.values(schema.fields)];
   return fields
-    .map((field) => `# ${field.doc}${field.range === '' ? '' : ` (${field.type}: ${field.range})`}\n#${field.env}=${defaultText(field)}\n`)
+    .map(
+      (field) =>
+        `# ${field.doc}${field.range === '' ? '' : ` (${field.type}: ${field.range})`}\n#${field.env}=${defaultText(field)}\n`,
+    )
     .join('\n');
 }
 
@@ -38,7 +41,14 @@ function table(title: string, fields: readonly AnyField[]): string {
     const value = defaultText(field);
     return `| \`${field.env}\` | ${field.type} | ${value === '' ? (field.fallback === undefined ? 'must be set' : '') : `\`${value}\``} | ${field.range} | ${field.doc} |`;
   });
-  return [`## ${title}`, '', '| variable | type | default | range | what it is |', '|---|---|---|---|---|', ...rows, ''].join('\n');
+  return [
+    `## ${title}`,
+    '',
+    '| variable | type | default | range | what it is |',
+    '|---|---|---|---|---|',
+    ...rows,
+    '',
+  ].join('\n');
 }
 
 function defaultText(field: AnyField): string {

@@ -41,7 +41,5 @@ export type ValueOf<F> = F extends Field<infer T> ? T : never;
 
 /** Evaluates a default for a stack. */
 export function defaultOf<T>(fallback: { readonly of: Default<T> }, places: StackPlaces): T {
-  return typeof fallback.of === 'function'
-    ? (fallback.of as (places: StackPlaces) => T)(places)
-    : fallback.of;
+  return typeof fallback.of === 'function' ? (fallback.of as (places: StackPlaces) => T)(places) : fallback.of;
 }

@@ -84,7 +84,8 @@ export function duration(options: FieldOptions<number> & Bounds): Field<number> 
     format: formatDuration,
     parse: (raw) => {
       const ms = parseDuration(raw);
-      if (ms === undefined) return { fault: `is ${JSON.stringify(raw)}, expected a duration such as 500ms, 10s or 1m30s` };
+      if (ms === undefined)
+        return { fault: `is ${JSON.stringify(raw)}, expected a duration such as 500ms, 10s or 1m30s` };
       return withinBounds(ms, options, formatDuration);
     },
   });

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 export { formatAddress, parseAddress, type Address } from './address.js';
+export { readBuildInfo, type BuildInfo } from './build-info.js';
 export { formatBytes, parseBytes } from './bytes.js';
 export { ConfigError } from './config-error.js';
 export { describeConfig, describeStack, exampleEnvironment } from './describe.js';

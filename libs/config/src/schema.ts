@@ -8,7 +8,9 @@ import type { StackPaths } from './stack-paths.js';
 export type Fields = Readonly<Record<string, AnyField>>;
 
 /** The configuration that a schema's fields yield; `paths` are the names and places of the stack. */
-export type ConfigOfFields<F extends Fields> = { readonly [K in keyof F]: ValueOf<F[K]> } & { readonly paths: StackPaths };
+export type ConfigOfFields<F extends Fields> = { readonly [K in keyof F]: ValueOf<F[K]> } & {
+  readonly paths: StackPaths;
+};
 
 /** The configuration that a schema yields. */
 export type ConfigOf<S> = S extends ConfigSchema<infer F> ? ConfigOfFields<F> : never;

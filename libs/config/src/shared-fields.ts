@@ -28,10 +28,16 @@ export const telemetryFields = {
 /** Credentials of gRPC on TCP: every app has them; on unix sockets the socket's mode is the access control. */
 export const rpcFields = {
   rpcTokenFile: optional(
-    path({ env: 'JUNCTION_RPC_TOKEN_FILE', doc: 'File with the token that gRPC calls on TCP carry; obligatory there.' }),
+    path({
+      env: 'JUNCTION_RPC_TOKEN_FILE',
+      doc: 'File with the token that gRPC calls on TCP carry; obligatory there.',
+    }),
   ),
   rpcTlsCaFile: optional(
-    path({ env: 'JUNCTION_RPC_TLS_CA_FILE', doc: 'Certificates (PEM) of the authority that signs both sides, for mTLS on TCP.' }),
+    path({
+      env: 'JUNCTION_RPC_TLS_CA_FILE',
+      doc: 'Certificates (PEM) of the authority that signs both sides, for mTLS on TCP.',
+    }),
   ),
   rpcTlsCertFile: optional(
     path({ env: 'JUNCTION_RPC_TLS_CERT_FILE', doc: "The app's own certificate (PEM), for mTLS on TCP." }),

@@ -18,7 +18,10 @@ export const stackFields = {
     path({ env: 'JUNCTION_RUN_DIR', doc: 'Folder of sockets and control blocks, /run/junctiond/<stack> unless set.' }),
   ),
   stateDir: optional(
-    path({ env: 'JUNCTION_STATE_DIR', doc: 'Folder of what outlives a reboot, /var/lib/junctiond/<stack> unless set.' }),
+    path({
+      env: 'JUNCTION_STATE_DIR',
+      doc: 'Folder of what outlives a reboot, /var/lib/junctiond/<stack> unless set.',
+    }),
   ),
   portBase: integer({
     env: 'JUNCTION_PORT_BASE',

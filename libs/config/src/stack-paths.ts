@@ -11,7 +11,7 @@ export interface StackPaths {
   readonly imagesDir: string;
   readonly instancesDir: string;
   readonly secretsDir: string;
-  /** One folder an instance, mounted into it read-only. */
+  /** One folder an instance, mounted into it read-only; on tmpfs, so that secrets are not on disk twice. */
   readonly secretsOfDir: string;
   readonly redisDir: string;
   readonly logsDir: string;
@@ -45,7 +45,7 @@ export function stackPaths(stack: string, moved: { runDir?: string; stateDir?: s
     imagesDir: join(stateDir, 'images'),
     instancesDir: join(stateDir, 'instances'),
     secretsDir: join(stateDir, 'secrets'),
-    secretsOfDir: join(stateDir, 'secrets-of'),
+    secretsOfDir: join(runDir, 'secrets-of'),
     redisDir: join(stateDir, 'redis'),
     logsDir: join(stateDir, 'logs'),
     authDir,
