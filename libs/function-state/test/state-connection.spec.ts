@@ -80,7 +80,7 @@ describe('StateConnection', () => {
     await good.whenUp(AbortSignal.timeout(10_000));
     expect(await good.run((client) => client.ping())).toBe('PONG');
 
-    const bad = open(redis.url, { password: 'wrong-password', commandTimeoutMs: 200 });
+    const bad = open(redis.url, { password: 'wrong-password', connectTimeoutMs: 200, commandTimeoutMs: 200 });
     await expect(bad.whenUp(AbortSignal.timeout(200))).rejects.toThrow();
     const error = await bad.run((client) => client.ping()).catch((caught: unknown) => caught);
     expect(error).toMatchObject({ code: 'unavailable' });
