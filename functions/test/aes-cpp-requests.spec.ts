@@ -3,8 +3,8 @@
 import { connect } from 'node:net';
 import { once } from 'node:events';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
-import { exchangeRaw } from './http-exchange.fixture.ts';
-import { RunningProgram, builtProgram, freePort } from './running-program.fixture.ts';
+import { exchangeRaw, freePort } from '@junctiond/testing';
+import { RunningProgram, builtProgram } from './running-program.fixture.ts';
 
 let server: RunningProgram;
 

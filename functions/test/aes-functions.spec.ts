@@ -4,8 +4,8 @@ import { connect } from 'node:net';
 import { once } from 'node:events';
 import { join } from 'node:path';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from '@jest/globals';
-import { exchange, exchangeRaw, keepAliveAgent } from './http-exchange.fixture.ts';
-import { RunningProgram, builtProgram, freePort, functionsRoot } from './running-program.fixture.ts';
+import { exchange, exchangeRaw, freePort, keepAliveAgent } from '@junctiond/testing';
+import { RunningProgram, builtProgram, functionsRoot } from './running-program.fixture.ts';
 
 const DEFAULT_KEY = '000102030405060708090a0b0c0d0e0f';
 

@@ -4,8 +4,8 @@ import type { IncomingMessage, Server, ServerResponse } from 'node:http';
 import { once } from 'node:events';
 import { join } from 'node:path';
 import { afterEach, describe, expect, it } from '@jest/globals';
-import { exchange } from './http-exchange.fixture.ts';
-import { RunningProgram, builtProgram, freePort, functionsRoot } from './running-program.fixture.ts';
+import { exchange, freePort, until } from '@junctiond/testing';
+import { RunningProgram, builtProgram, functionsRoot } from './running-program.fixture.ts';
 
 const running: RunningProgram[] = [];
 const servers: Server[] = [];
@@ -32,7 +32,10 @@ async function startUpstream(answer: (request: IncomingMessage, response: Server
 
 async function untilReady(program: RunningProgram): Promise<void> {
   await program.listening();
-  while ((await exchange(`${program.url}/_/ready`, { method: 'GET' })).status !== 200);
+  await until('the child listens', async () => {
+    const answer = await exchange(`${program.url}/_/ready`, { method: 'GET' });
+    return answer.status === 200;
+  });
 }
 
 describe('http-watchdog', () => {
@@ -84,11 +87,11 @@ describe('http-watchdog', () => {
       http_upstream_url: upstream,
     });
     await untilReady(watchdog);
-    while (!watchdog.stdout.includes('child started')) await new Promise((resolve) => setImmediate(resolve));
+    await until('the child has started', () => watchdog.stdout.includes('child started'));
     const answer = exchange(watchdog.url, { body: 'x' });
     await arrived.promise;
     watchdog.signal('SIGTERM');
-    await until(async () => !(await accepts(watchdog)));
+    await until('the watchdog takes no new connection', async () => !(await accepts(watchdog)));
     expect(watchdog.stdout).not.toContain('child got SIGTERM');
     release?.();
     expect((await answer).body.toString()).toBe('finished');
@@ -131,10 +134,6 @@ describe('fork-watchdog', () => {
     expect(answer.headers['content-type']).toBe('text/x-env');
   });
 });
-
-async function until(condition: () => Promise<boolean>): Promise<void> {
-  while (!(await condition()));
-}
 
 async function accepts(program: RunningProgram): Promise<boolean> {
   try {

@@ -1,19 +1,20 @@
 // SPDX-License-Identifier: Apache-2.0
-import { Agent, request } from 'node:http';
-import type { IncomingHttpHeaders } from 'node:http';
+import { Agent, type IncomingHttpHeaders, request } from 'node:http';
 import { connect } from 'node:net';
 
-export interface Exchange {
+export interface ExchangeOptions {
+  /** POST unless said otherwise. */
   readonly method?: string;
   readonly body?: Buffer | string;
   /** Send the body chunked, these many bytes a chunk. */
   readonly chunkBytes?: number;
-  readonly headers?: Record<string, string>;
+  readonly headers?: Readonly<Record<string, string>>;
   /** Without one, a connection of its own is used. */
   readonly agent?: Agent;
 }
 
-export interface Answer {
+/** A whole answer. */
+export interface HttpAnswer {
   readonly status: number;
   readonly headers: IncomingHttpHeaders;
   readonly body: Buffer;
@@ -21,19 +22,23 @@ export interface Answer {
   readonly localPort: number;
 }
 
-/** An agent that keeps `connections` connections open. */
+/** An agent that keeps at most `connections` connections open. */
 export function keepAliveAgent(connections: number): Agent {
   return new Agent({ keepAlive: true, maxSockets: connections });
 }
 
-/** One request and its whole answer. POST unless said otherwise. */
-export function exchange(url: string, options: Exchange = {}): Promise<Answer> {
+/** One request and its whole answer; rejects where the connection fails or ends early. The path is sent as it is. */
+export function exchange(url: string, options: ExchangeOptions = {}): Promise<HttpAnswer> {
+  const { origin } = new URL(url);
   const body = Buffer.from(options.body ?? '');
   const method = options.method ?? 'POST';
-  const length = options.chunkBytes === undefined && method === 'POST' ? { 'content-length': String(body.length) } : {};
+  const isBodyAnnounced =
+    options.chunkBytes === undefined && (body.length > 0 || method === 'POST' || method === 'PUT');
+  const length = isBodyAnnounced ? { 'content-length': String(body.length) } : {};
   return new Promise((resolve, reject) => {
-    const outgoing = request(url, {
+    const outgoing = request(origin, {
       method,
+      path: url.slice(origin.length) || '/', // not the URL's own, which would be normalised
       agent: options.agent ?? false,
       headers: { ...length, ...options.headers },
     });
@@ -59,7 +64,7 @@ export function exchange(url: string, options: Exchange = {}): Promise<Answer> {
 }
 
 /** Sends bytes as they are and returns all that comes back until the other side closes. */
-export function exchangeRaw(port: number, bytes: string): Promise<string> {
+export function exchangeRaw(port: number, bytes: string | Buffer): Promise<string> {
   return new Promise((resolve, reject) => {
     let received = '';
     const socket = connect(port, '127.0.0.1', () => socket.write(bytes));
