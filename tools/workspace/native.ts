@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Builds and tests native/ by its CMake presets:
 //   node tools/workspace/native.ts build <preset>
-//   node tools/workspace/native.ts test <preset>   (builds first; the result goes to .results/native/<preset>.xml)
+//   node tools/workspace/native.ts test <preset>   (builds first; the result goes to .results/native-<preset>/ctest.xml)
 // JUNCTION_BUILD_JOBS limits the jobs that run side by side.
 import { spawnSync } from 'node:child_process';
 import { mkdirSync, rmSync } from 'node:fs';
@@ -31,9 +31,9 @@ run('cmake', [
 ]);
 run('cmake', ['--build', '--preset', preset, '-j', jobs]);
 if (verb === 'test') {
-  const results = resolve('.results/native');
+  const results = resolve(`.results/native-${preset}`);
   mkdirSync(results, { recursive: true });
-  const junit = `${results}/${preset}.xml`;
+  const junit = `${results}/ctest.xml`;
   rmSync(junit, { force: true });
   run('ctest', ['--preset', preset, '--output-junit', junit, '--no-tests=error', '--timeout', '120']);
 }

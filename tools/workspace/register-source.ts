@@ -1,24 +1,15 @@
 // SPDX-License-Identifier: Apache-2.0
-// Module hooks that let Node.js run the workspace's TypeScript as it is: `./x.js` finds `./x.ts`, and decorators (which
+// Module hooks that let Node.js run the apps from their sources: besides what resolve-source.ts does, decorators (which
 // Node's own type stripping refuses) are translated by swc with the metadata that Nest needs.
-import { existsSync, readFileSync } from 'node:fs';
+import { readFileSync } from 'node:fs';
 import { registerHooks } from 'node:module';
 import { fileURLToPath } from 'node:url';
 
 import { transformSync } from '@swc/core';
 
-const isOwnSource = (url: string): boolean =>
-  url.startsWith('file:') && url.endsWith('.ts') && !url.includes('/node_modules/');
+import { isOwnSource } from './resolve-source.ts';
 
 registerHooks({
-  resolve(specifier, context, nextResolve) {
-    const parent = context.parentURL ?? '';
-    if (/^\.{1,2}\/.*\.js$/.test(specifier) && isOwnSource(parent)) {
-      const source = new URL(specifier.replace(/\.js$/, '.ts'), parent);
-      if (existsSync(source)) return nextResolve(source.href, context);
-    }
-    return nextResolve(specifier, context);
-  },
   load(url, context, nextLoad) {
     if (!isOwnSource(url)) return nextLoad(url, context);
     const file = fileURLToPath(url);

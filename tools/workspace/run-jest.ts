@@ -1,21 +1,24 @@
 // SPDX-License-Identifier: Apache-2.0
-// Runs the jest tests of one project: node tools/workspace/run-jest.ts <project root> <project name> [jest options].
-// The result goes to .results/unit/<project name>.json, from which `./junction test` takes its sum.
+// Runs the jest tests of one project: node tools/workspace/run-jest.ts <project root> <name> [jest options].
+// The result goes to .results/unit/<name>.json (.results/<name>.json if the name has a folder), from which
+// `./junction test` takes its sum.
 import { spawnSync } from 'node:child_process';
 import { mkdirSync } from 'node:fs';
+import { dirname } from 'node:path';
 
-const [projectRoot, projectName, ...rest] = process.argv.slice(2);
-if (projectRoot === undefined || projectName === undefined) {
-  console.error('usage: run-jest.ts <project root> <project name> [jest options]');
+const [projectRoot, name, ...rest] = process.argv.slice(2);
+if (projectRoot === undefined || name === undefined) {
+  console.error('usage: run-jest.ts <project root> <name> [jest options]');
   process.exit(2);
 }
-mkdirSync('.results/unit', { recursive: true });
+const resultFile = `.results/${name.includes('/') ? name : `unit/${name}`}.json`;
+mkdirSync(dirname(resultFile), { recursive: true });
 const args = [
   '--experimental-vm-modules',
   '--disable-warning=ExperimentalWarning',
   'node_modules/jest/bin/jest.js',
   ...['--config', 'jest.config.js', '--rootDir', projectRoot, '--passWithNoTests', '--maxWorkers', '2'],
-  ...['--json', '--outputFile', `.results/unit/${projectName}.json`],
+  ...['--json', '--outputFile', resultFile],
   ...rest,
 ];
 const result = spawnSync(process.execPath, args, { stdio: 'inherit' });

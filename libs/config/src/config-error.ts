@@ -4,10 +4,12 @@
 export class ConfigError extends Error {
   override readonly name = 'ConfigError';
 
-  constructor(
-    readonly app: string,
-    readonly faults: readonly string[],
-  ) {
+  readonly app: string;
+  readonly faults: readonly string[];
+
+  constructor(app: string, faults: readonly string[]) {
     super(`${app}: ${faults.length} configuration fault${faults.length === 1 ? '' : 's'}:\n  ${faults.join('\n  ')}`);
+    this.app = app;
+    this.faults = faults;
   }
 }

@@ -1,0 +1,76 @@
+// SPDX-License-Identifier: Apache-2.0
+// What this checkout and this stack need: packages, the build, free ports.
+import { spawnSync } from 'node:child_process';
+import { existsSync, readFileSync, statfsSync } from 'node:fs';
+import { createServer } from 'node:net';
+import { join } from 'node:path';
+
+import { appManager } from '../stack/app-manager.ts';
+import type { StackSettings } from '../stack/stack-settings.ts';
+import { missing, ok, worse } from './probe.ts';
+import type { ProbeResult } from './probe.ts';
+
+/** The names in apt-packages.txt. */
+export function packageNames(text: string): string[] {
+  return text
+    .split('\n')
+    .map((line) => line.replace(/#.*/, '').trim())
+    .filter((name) => name !== '');
+}
+
+function packages(root: string): ProbeResult {
+  const wanted = packageNames(readFileSync(join(root, 'tools/bootstrap/apt-packages.txt'), 'utf8'));
+  const result = spawnSync('dpkg-query', ['-W', '-f=${db:Status-Status} ${Package}\n', ...wanted], {
+    encoding: 'utf8',
+  });
+  const installed = new Set(result.stdout.split('\n').flatMap((line) => /^installed (.*)$/.exec(line)?.[1] ?? []));
+  const lacking = wanted.filter((name) => !installed.has(name));
+  return lacking.length === 0
+    ? ok('Debian packages', `all ${wanted.length}`)
+    : missing('Debian packages', `without ${lacking.join(' ')}`, './junction up installs them (as root)');
+}
+
+function build(root: string): ProbeResult {
+  const parts = ['apps/gateway/dist/main.js', 'native/build/release/junction_run', 'functions/dist/aes'];
+  const lacking = parts.filter((part) => !existsSync(join(root, part)));
+  return lacking.length === 0
+    ? ok('build', 'there')
+    : worse('build', `without ${lacking.join(', ')}`, './junction up builds everything');
+}
+
+async function isFree(port: number): Promise<boolean> {
+  return new Promise((resolve) => {
+    const server = createServer();
+    server.once('error', () => resolve(false));
+    server.listen(port, '127.0.0.1', () => server.close(() => resolve(true)));
+  });
+}
+
+async function ports(settings: StackSettings): Promise<ProbeResult> {
+  const all = Object.values(settings.ports) as number[];
+  const range = `${settings.portBase} to ${settings.portBase + all.length - 1}`;
+  const apps = await appManager(settings).status();
+  if (apps.length > 0) return ok('ports', `${range}, in use by this stack`);
+  const taken: number[] = [];
+  for (const port of all) if (!(await isFree(port))) taken.push(port);
+  return taken.length === 0
+    ? ok('ports', `${range} are free`)
+    : missing(
+        'ports',
+        `${taken.join(', ')} taken`,
+        './junction up --port-base PORT, or end what holds them (ss -tlnp)',
+      );
+}
+
+function disk(settings: StackSettings): ProbeResult {
+  const folder = ['/var/lib/junctiond', '/var/lib', '/'].find((place) => existsSync(place)) ?? '/';
+  const { bavail, bsize } = statfsSync(folder);
+  const gib = (bavail * bsize) / 2 ** 30;
+  const found = `${gib.toFixed(0)} GiB free for ${settings.paths.stateDir}`;
+  return gib >= 2 ? ok('disk', found) : worse('disk', found, 'images and logs need room: free 2 GiB or more');
+}
+
+/** All probes of this checkout and stack. */
+export async function probeStack(settings: StackSettings): Promise<ProbeResult[]> {
+  return [packages(settings.root), build(settings.root), await ports(settings), disk(settings)];
+}
