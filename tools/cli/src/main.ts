@@ -65,10 +65,16 @@ withStackOptions(program.command('up'))
   .description(
     'install what is missing, build, start the stack, deploy and invoke the AES function; again: only what changed',
   )
-  .option('--no-build', 'start what is built')
-  .option('--no-aes', 'do not deploy and invoke the AES function')
+  .option('--no-build', 'start what is built (JUNCTION_NO_BUILD=1)')
+  .option('--no-example', 'do not deploy and invoke the AES function')
   .option('--json', 'print the result as JSON')
-  .action((options: UpOptions & StackOptions) => up(options, settingsOf(options), process.env));
+  .action((options: UpOptions & StackOptions) =>
+    up(
+      { ...options, build: options.build && process.env['JUNCTION_NO_BUILD'] !== '1' },
+      settingsOf(options),
+      process.env,
+    ),
+  );
 
 withStackOptions(program.command('down'))
   .description('stop the stack; nothing of it stays on the host but its data on disk')

@@ -2,8 +2,9 @@
 import { rmSync } from 'node:fs';
 
 import { CommandError } from '../exit-code.ts';
+import { stopProcess } from '../process/stop-process.ts';
 import { appManager } from '../stack/app-manager.ts';
-import { stopInstances } from '../stack/instances.ts';
+import { schedulerDaemon, stopInstances } from '../stack/instances.ts';
 import { removeLeftovers } from '../stack/leftovers.ts';
 import type { StackSettings } from '../stack/stack-settings.ts';
 import { step, tell } from '../terminal/progress.ts';
@@ -24,6 +25,9 @@ export async function down(options: DownOptions, settings: StackSettings): Promi
     await manager.stop(['gateway', 'provider', 'junctiond']);
     const instances = await stopInstances(paths, instanceGraceMs);
     await manager.end();
+    // It ends with scheduler-monitor, unless that was killed.
+    const daemon = schedulerDaemon(paths);
+    if (daemon !== undefined) await stopProcess(daemon, 5_000);
     return instances;
   });
   const faults = removeLeftovers(paths);

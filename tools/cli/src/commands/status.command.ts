@@ -5,7 +5,7 @@ import { appManager } from '../stack/app-manager.ts';
 import { GatewayClient, gatewayUrl } from '../stack/gateway-client.ts';
 import type { FunctionStatus } from '../stack/gateway-client.ts';
 import { isHealthy } from '../stack/health.ts';
-import { runningInstances } from '../stack/instances.ts';
+import { runningInstances, schedulerDaemon } from '../stack/instances.ts';
 import { healthPort, nodeApps } from '../stack/stack-apps.ts';
 import type { StackSettings } from '../stack/stack-settings.ts';
 import type { AppState } from '../supervisor/app-spec.ts';
@@ -18,6 +18,8 @@ interface ProcessStatus {
   readonly restarts: number;
   readonly lastExit: string;
   readonly ageSeconds: number;
+  /** RFC 3339; null if it does not run. */
+  readonly startedAt: string | null;
   readonly rssBytes: number;
   /** Answer of /healthz; null for what has none. */
   readonly healthy: boolean | null;
@@ -35,12 +37,26 @@ interface StackStatus {
   readonly functions: readonly FunctionStatus[] | undefined;
 }
 
+/** A row about a process that is not supervised as an app. */
+function helperRow(name: string, pid: number): ProcessStatus {
+  return { name, state: 'running', pid, restarts: 0, lastExit: '', ...vitals(pid), healthy: null };
+}
+
+function vitals(pid: number): Pick<ProcessStatus, 'ageSeconds' | 'startedAt' | 'rssBytes'> {
+  const identity = pid === 0 ? undefined : identify(pid);
+  const seconds = identity === undefined ? undefined : ageSeconds(identity);
+  return {
+    ageSeconds: seconds ?? 0,
+    startedAt: seconds === undefined ? null : new Date(Date.now() - seconds * 1000).toISOString(),
+    rssBytes: residentBytes(pid),
+  };
+}
+
 async function processes(settings: StackSettings): Promise<ProcessStatus[]> {
   const manager = appManager(settings);
   const apps = await manager.status();
   const rows = await Promise.all(
     apps.map(async (app): Promise<ProcessStatus> => {
-      const identity = app.pid === 0 ? undefined : identify(app.pid);
       const nodeApp = nodeApps.find((name) => name === app.name);
       const isRunning = app.state === 'running';
       return {
@@ -49,28 +65,18 @@ async function processes(settings: StackSettings): Promise<ProcessStatus[]> {
         pid: app.pid,
         restarts: app.restarts,
         lastExit: app.lastExit,
-        ageSeconds: identity === undefined ? 0 : (ageSeconds(identity) ?? 0),
-        rssBytes: residentBytes(app.pid),
+        ...vitals(app.pid),
         healthy: nodeApp === undefined ? null : isRunning && (await isHealthy(healthPort(nodeApp, settings))),
       };
     }),
   );
-  if (manager.kind !== 'supervisor') return rows;
-  const supervisor = await askSupervisor(settings.paths.runDir, { op: 'status' });
-  if (supervisor === undefined) return rows;
-  const identity = identify(supervisor.pid);
+  const daemon = schedulerDaemon(settings.paths);
+  const supervisor =
+    manager.kind === 'supervisor' ? await askSupervisor(settings.paths.runDir, { op: 'status' }) : undefined;
   return [
     ...rows,
-    {
-      name: 'supervisor',
-      state: 'running',
-      pid: supervisor.pid,
-      restarts: 0,
-      lastExit: '',
-      ageSeconds: identity === undefined ? 0 : (ageSeconds(identity) ?? 0),
-      rssBytes: residentBytes(supervisor.pid),
-      healthy: null,
-    },
+    ...(daemon === undefined ? [] : [helperRow('scheduler', daemon.pid)]),
+    ...(supervisor === undefined ? [] : [helperRow('supervisor', supervisor.pid)]),
   ];
 }
 

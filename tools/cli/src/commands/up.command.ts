@@ -19,7 +19,7 @@ import { buildStack } from './build.ts';
 
 export interface UpOptions {
   readonly build: boolean;
-  readonly aes: boolean;
+  readonly example: boolean;
   readonly json?: boolean;
 }
 
@@ -98,7 +98,7 @@ export async function up(options: UpOptions, settings: StackSettings, environmen
     await Promise.all(nodeApps.map((app) => waitForApp(app, settings, manager)));
   });
   let aes: AesResult | undefined;
-  if (options.aes) {
+  if (options.example) {
     const gateway = new GatewayClient(settings);
     try {
       await step('deploying the AES function', async () => {

@@ -54,6 +54,14 @@ export function runningInstances(paths: StackPaths): RunningInstance[] {
   });
 }
 
+/** The native scheduler daemon of the stack, which scheduler-monitor starts; undefined if it does not run. */
+export function schedulerDaemon(paths: StackPaths): ProcessIdentity | undefined {
+  return allProcesses().find(
+    ({ argv }) =>
+      basename(argv[0] ?? '') === 'junction_scheduler' && argv.some((word) => word.includes(`${paths.runDir}/`)),
+  )?.identity;
+}
+
 /** Stops all instances of the stack and answers how many there were. junctiond must not run, or it restarts them. */
 export async function stopInstances(paths: StackPaths, graceMs: number): Promise<number> {
   const instances = runningInstances(paths);

@@ -18,8 +18,8 @@ const nativeParts: Record<NodeApp, readonly string[]> = {
   gateway: ['junction_addon.node'],
 };
 
-/** Young generation and heap kept small: the apps hold little, and a stack is four of them. */
-const nodeOptions = ['--enable-source-maps', '--max-semi-space-size=2'];
+/** Young generation and code kept small: the apps hold little, and a stack is four of them. */
+const nodeOptions = ['--enable-source-maps', '--max-semi-space-size=1', '--optimize-for-size'];
 
 const inherited = [
   'PATH',
