@@ -1,0 +1,235 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "run/instance_run.h"
+
+#include <fcntl.h>
+#include <sys/signalfd.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <csignal>
+#include <optional>
+#include <thread>
+#include <utility>
+
+#include "base/read_file.h"
+#include "run/control_file.h"
+#include "run/guest_identity.h"
+#include "run/guest_process.h"
+#include "run/listen_watcher.h"
+#include "run/monitor.h"
+#include "run/seccomp_filter.h"
+#include "run/user_namespace.h"
+
+namespace junction {
+namespace {
+
+constexpr size_t kMaxEnvFile_bytes = 4 * 1024 * 1024;
+constexpr char kDefaultHostname[] = "junction";
+constexpr char kDefaultPath[] = "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
+constexpr int kPassedSignals[] = {SIGTERM, SIGINT, SIGHUP, SIGQUIT, SIGUSR1, SIGUSR2};
+
+Result<std::vector<std::string>> GuestEnvironment(const RunOptions& options) {
+  std::vector<std::string> env = options.env;
+  if (!options.env_file.empty()) {
+    const auto text = ReadFile(options.env_file, kMaxEnvFile_bytes);
+    if (!text) {
+      return std::unexpected(text.error());
+    }
+    auto more = ParseEnvFile(*text);
+    if (!more) {
+      return PlainError(options.env_file + ": " + more.error().message);
+    }
+    env.insert(env.end(), more->begin(), more->end());
+  }
+  if (std::none_of(env.begin(), env.end(), [](const std::string& entry) { return entry.starts_with("PATH="); })) {
+    env.push_back(kDefaultPath);
+  }
+  return env;
+}
+
+// Blocks the signals that are passed on to the guest; they are read from the descriptor instead.
+Result<UniqueFd> TakeSignals() {
+  sigset_t set;
+  sigemptyset(&set);
+  for (const int number : kPassedSignals) {
+    sigaddset(&set, number);
+  }
+  UniqueFd fd(signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK));
+  if (!fd.valid() || sigprocmask(SIG_BLOCK, &set, nullptr) != 0 || signal(SIGPIPE, SIG_IGN) == SIG_ERR) {
+    return ErrnoError("signals");
+  }
+  return fd;
+}
+
+Result<void> MakeOutputPipe(UniqueFd& read_end, UniqueFd& write_end) {
+  int fds[2];
+  if (pipe2(fds, O_CLOEXEC) != 0) {
+    return ErrnoError("pipe");
+  }
+  read_end.Reset(fds[0]);
+  write_end.Reset(fds[1]);
+  if (fcntl(fds[0], F_SETFL, O_NONBLOCK) != 0) {
+    return ErrnoError("pipe");
+  }
+  return {};
+}
+
+// The log and the pipes into it; nothing in the foreground.
+Result<void> PrepareOutput(const RunOptions& options, MonitorPlan& monitor, GuestPlan& guest) {
+  if (options.instance_dir.empty()) {
+    return {};
+  }
+  auto log = LogWriter::Open(options.instance_dir, options.log_max_bytes);
+  if (!log) {
+    return std::unexpected(log.error());
+  }
+  monitor.log.emplace(std::move(*log));
+  for (size_t i = 0; i < 2; ++i) {
+    if (auto made = MakeOutputPipe(monitor.output[i], guest.output[i]); !made) {
+      return made;
+    }
+  }
+  return {};
+}
+
+RootPlan PlanRoot(const JunctionConfig& config, const RunOptions& options, int user_namespace_fd) {
+  RootPlan root;
+  root.chroot_path = options.chroot_path;
+  root.is_read_only = options.has_read_only_root;
+  root.scratch_max_bytes = options.scratch_max_bytes;
+  root.uid_base = options.uid_base;
+  root.user_namespace_fd = user_namespace_fd;
+  root.core_limit = config.kthreads;
+  root.hostname = options.hostname.empty() ? kDefaultHostname : options.hostname;
+  root.hosts = options.hosts;
+  root.mounts = options.mounts;
+  if (!options.control_path.empty()) {
+    root.mounts.push_back({.host_path = options.control_path, .guest_path = kGuestControlPath, .is_read_only = false});
+  }
+  root.cwd = options.cwd;
+  root.uid = options.uid;
+  root.gid = options.gid;
+  return root;
+}
+
+// The control block at a place where junctiond finds it, for the guest's user to open by its mount in the sandbox.
+Result<ControlFile> MakeSharedControl(const RunOptions& options, const ControlSettings& settings) {
+  auto control = CreateControlFile(options.control_path, settings);
+  if (control && fchown(control->fd.get(), options.uid_base + options.uid, options.uid_base + options.gid) != 0) {
+    return ErrnoError(options.control_path);
+  }
+  return control;
+}
+
+// From here on the monitor is left with no more than it needs.
+Result<void> ConfineMonitor() {
+  if (auto kept = KeepOnlyKillCapability(); !kept) {
+    return kept;
+  }
+  return InstallSeccompFilter(BuildSeccompFilter(HostSyscalls(HostRole::kMonitor)), true);
+}
+
+// The thread that reports listening ports, if anybody wants to know.
+Result<void> StartListenWatcher(const RunOptions& options, const ControlFile& control, const Notifier& notifier) {
+  if (!notifier.is_wanted() || control.block == nullptr) {
+    return {};
+  }
+  auto owner = ListenerOwner::Open();
+  if (!owner) {
+    return std::unexpected(owner.error());
+  }
+  ListenWatcher watcher(options.name, control, {.first_host_id = options.uid_base}, std::move(*owner), notifier);
+  // It lives as long as the process: junction_run leaves by _exit.
+  std::thread([watcher = std::move(watcher)]() mutable { watcher.Run(); }).detach();
+  return {};
+}
+
+}  // namespace
+
+Result<std::vector<std::string>> ParseEnvFile(std::string_view text) {
+  std::vector<std::string> env;
+  while (!text.empty()) {
+    const size_t end = std::min(text.find('\0'), text.size());
+    const std::string_view entry = text.substr(0, end);
+    if (const size_t equals = entry.find('='); equals == std::string_view::npos || equals == 0) {
+      // Not the entry itself: it may hold a secret.
+      return PlainError("entry " + std::to_string(env.size() + 1) + " is not NAME=VALUE");
+    }
+    env.emplace_back(entry);
+    text.remove_prefix(std::min(end + 1, text.size()));
+  }
+  return env;
+}
+
+Result<int> RunInstance(const JunctionConfig& config, const RunOptions& options) {
+  GuestPlan guest_plan;
+  MonitorPlan monitor_plan{.instance_id = options.name,
+                           .instance_dir = options.instance_dir,
+                           .log = std::nullopt,
+                           .output = {},
+                           .signals = {},
+                           .oom_count = OomCount(options.cgroup_dirs)};
+  auto env = GuestEnvironment(options);
+  if (!env) {
+    return std::unexpected(env.error());
+  }
+  auto signals = TakeSignals();
+  if (!signals) {
+    return std::unexpected(signals.error());
+  }
+  monitor_plan.signals = std::move(*signals);
+  if (auto prepared = PrepareOutput(options, monitor_plan, guest_plan); !prepared) {
+    return std::unexpected(prepared.error());
+  }
+  const ControlSettings settings = {.core_limit = config.kthreads, .has_strace = options.has_strace};
+  ControlFile control;
+  if (!options.control_path.empty()) {
+    auto made = MakeSharedControl(options, settings);
+    if (!made) {
+      return std::unexpected(made.error());
+    }
+    control = std::move(*made);
+  }
+  const auto user_namespace = MakeUserNamespace({.first_host_id = options.uid_base});
+  if (!user_namespace) {
+    return std::unexpected(user_namespace.error());
+  }
+  guest_plan.root = PlanRoot(config, options, user_namespace->get());
+  guest_plan.control = control.block;
+  guest_plan.control_settings = settings;
+  guest_plan.cgroup_dirs = options.cgroup_dirs;
+  guest_plan.filter = BuildSeccompFilter(HostSyscalls(HostRole::kGuest));
+  guest_plan.argv = options.program;
+  guest_plan.env = std::move(*env);
+  const auto guest = StartGuest(guest_plan);
+  if (!guest) {
+    return std::unexpected(guest.error());
+  }
+  for (UniqueFd& fd : guest_plan.output) {
+    fd.Reset();
+  }
+  const Notifier notifier(options.notify_path);
+  Monitor monitor(std::move(monitor_plan), *guest, notifier);
+  monitor.RecordStart(UnixTime_ns());
+  if (auto started = StartListenWatcher(options, control, notifier); !started) {
+    return std::unexpected(started.error());
+  }
+  if (auto confined = ConfineMonitor(); !confined) {
+    return std::unexpected(confined.error());
+  }
+  return monitor.WaitForEnd();
+}
+
+void RecordFailure(const RunOptions& options, const Error& error) {
+  const uint64_t now_ns = UnixTime_ns();
+  InstanceStatus status;
+  status.monitor_pid = getpid();
+  status.started_at_ns = now_ns;
+  status.exit = GuestExit{.exit_code = kOwnFailureStatus, .exited_at_ns = now_ns, .error = error.message};
+  if (!options.instance_dir.empty()) {
+    // A failure to write it is told by the same exit status and message that the caller gets anyway.
+    (void)WriteStatusFile(options.instance_dir, status);
+  }
+}
+
+}  // namespace junction

@@ -1,0 +1,208 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "run/monitor.h"
+
+#include <poll.h>
+#include <sys/signalfd.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <csignal>
+#include <utility>
+
+#include "base/json_text.h"
+#include "run/signal_dispositions.h"
+
+namespace junction {
+namespace {
+
+constexpr size_t kReadSize_bytes = 32 * 1024;
+constexpr size_t kMaxFault_bytes = 4096;
+// What may lie in a pipe whose guest is dead: the greatest size that an unprivileged process can give it (pipe(7)).
+constexpr size_t kMaxPipe_bytes = 1024 * 1024;
+
+void PrintLine(const std::string& text) {
+  const std::string line = "junction_run: " + text + "\n";
+  [[maybe_unused]] const ssize_t written = write(STDERR_FILENO, line.data(), line.size());
+}
+
+// Reads what is there; 0 at the end, -1 when there is nothing for now.
+ssize_t ReadSome(const UniqueFd& fd, char* buffer, size_t size) {
+  for (;;) {
+    const ssize_t count = read(fd.get(), buffer, size);
+    if (count >= 0 || errno != EINTR) {
+      return count;
+    }
+  }
+}
+
+}  // namespace
+
+uint64_t UnixTime_ns() {
+  timespec now{};
+  clock_gettime(CLOCK_REALTIME, &now);
+  return static_cast<uint64_t>(now.tv_sec) * 1'000'000'000ULL + static_cast<uint64_t>(now.tv_nsec);
+}
+
+Monitor::Monitor(MonitorPlan plan, const GuestProcess& guest, const Notifier& notifier)
+    : plan_(std::move(plan)), guest_(guest), notifier_(notifier), oom_kills_before_(plan_.oom_count.Read()) {}
+
+void Monitor::RecordStart(uint64_t now_ns) {
+  status_.pid = guest_.pid;
+  status_.monitor_pid = getpid();
+  // The guest is our unreaped child, so its entry is there.
+  status_.start_time_ticks = StartTimeTicks(guest_.pid).value_or(0);
+  status_.monitor_start_time_ticks = StartTimeTicks(status_.monitor_pid).value_or(0);
+  status_.started_at_ns = now_ns;
+  if (!plan_.instance_dir.empty()) {
+    if (const auto written = WriteStatusFile(plan_.instance_dir, status_); !written) {
+      PrintLine(written.error().message);
+    }
+  }
+  std::string event;
+  JsonObjectWriter(event)
+      .String("id", plan_.instance_id)
+      .String("event", "started")
+      .Signed("pid", status_.pid)
+      .Signed("monitorPid", status_.monitor_pid)
+      .DecimalString("startTimeTicks", status_.start_time_ticks)
+      .DecimalString("monitorStartTimeTicks", status_.monitor_start_time_ticks)
+      .DecimalString("startedAtNs", now_ns)
+      .End();
+  notifier_.Send(event);
+}
+
+int Monitor::WaitForEnd() {
+  while (PollOnce()) {
+  }
+  // Everything in the pid namespace is dead, so what is in the pipes now is all there will be.
+  for (const OutputStream stream : {OutputStream::kOut, OutputStream::kErr}) {
+    for (size_t i = 0; i < kMaxPipe_bytes / kReadSize_bytes && plan_.output[static_cast<size_t>(stream)].valid(); ++i) {
+      ReadOutput(stream);
+    }
+  }
+  while (is_fault_pipe_open_) {
+    ReadFault();
+  }
+  const GuestExit exit = CollectExit();
+  if (plan_.log) {
+    plan_.log->Flush(exit.exited_at_ns);
+  }
+  RecordEnd(exit);
+  return exit.exit_code;
+}
+
+bool Monitor::PollOnce() {
+  // poll() skips negative descriptors.
+  pollfd fds[] = {
+      {.fd = guest_.pid_fd.get(), .events = POLLIN, .revents = 0},
+      {.fd = plan_.signals.get(), .events = POLLIN, .revents = 0},
+      {.fd = plan_.output[0].get(), .events = POLLIN, .revents = 0},
+      {.fd = plan_.output[1].get(), .events = POLLIN, .revents = 0},
+      {.fd = is_fault_pipe_open_ ? guest_.faults.get() : -1, .events = POLLIN, .revents = 0},
+  };
+  if (poll(fds, std::size(fds), -1) < 0) {
+    return true;  // interrupted
+  }
+  if (fds[1].revents != 0) {
+    PassSignalsOn();
+  }
+  if (fds[2].revents != 0) {
+    ReadOutput(OutputStream::kOut);
+  }
+  if (fds[3].revents != 0) {
+    ReadOutput(OutputStream::kErr);
+  }
+  if (fds[4].revents != 0) {
+    ReadFault();
+  }
+  return fds[0].revents == 0;
+}
+
+void Monitor::ReadOutput(OutputStream stream) {
+  UniqueFd& fd = plan_.output[static_cast<size_t>(stream)];
+  char buffer[kReadSize_bytes];
+  const ssize_t count = ReadSome(fd, buffer, sizeof(buffer));
+  if (count > 0) {
+    plan_.log->Append(stream, std::string_view(buffer, static_cast<size_t>(count)), UnixTime_ns());
+  } else if (count == 0 || errno != EAGAIN) {
+    fd.Reset();
+  }
+}
+
+void Monitor::ReadFault() {
+  char buffer[512];
+  const ssize_t count = ReadSome(guest_.faults, buffer, sizeof(buffer));
+  if (count > 0 && fault_.size() < kMaxFault_bytes) {
+    fault_.append(buffer, static_cast<size_t>(count));
+  } else if (count <= 0) {
+    is_fault_pipe_open_ = false;
+  }
+}
+
+void Monitor::PassSignalsOn() {
+  signalfd_siginfo info{};
+  while (read(plan_.signals.get(), &info, sizeof(info)) == static_cast<ssize_t>(sizeof(info))) {
+    PassOn(static_cast<int>(info.ssi_signo), info.ssi_code == SI_KERNEL);
+  }
+}
+
+void Monitor::PassOn(int number, bool is_from_terminal) {
+  // The first process of a pid namespace is spared the default effect of a signal, so we bring it about.
+  const auto dispositions = ReadSignalDispositions(guest_.pid);
+  const bool has_default_effect = dispositions && dispositions->IsDefault(number);
+  if (has_default_effect) {
+    replaced_signal_ = replaced_signal_ == 0 ? number : replaced_signal_;
+  } else if (is_from_terminal) {
+    return;  // the terminal has sent it to the guest as well
+  }
+  syscall(SYS_pidfd_send_signal, guest_.pid_fd.get(), has_default_effect ? SIGKILL : number, nullptr, 0);
+}
+
+GuestExit Monitor::CollectExit() {
+  siginfo_t info{};
+  while (waitid(P_PIDFD, static_cast<id_t>(guest_.pid_fd.get()), &info, WEXITED) != 0 && errno == EINTR) {
+  }
+  GuestExit exit;
+  exit.exited_at_ns = UnixTime_ns();
+  exit.is_oom_killed = plan_.oom_count.Read() > oom_kills_before_;
+  if (info.si_code == CLD_EXITED) {
+    exit.exit_code = info.si_status;
+  } else {
+    exit.signal = replaced_signal_ != 0 && info.si_status == SIGKILL ? replaced_signal_ : info.si_status;
+    exit.exit_code = 128 + exit.signal;
+  }
+  if (exit.exit_code == kOwnFailureStatus && !fault_.empty()) {
+    exit.error = fault_;
+  }
+  return exit;
+}
+
+void Monitor::RecordEnd(const GuestExit& exit) {
+  if (!exit.error.empty()) {
+    PrintLine(exit.error);
+  }
+  status_.exit = exit;
+  if (!plan_.instance_dir.empty()) {
+    if (const auto written = WriteStatusFile(plan_.instance_dir, status_); !written) {
+      PrintLine(written.error().message);
+    }
+  }
+  std::string event;
+  JsonObjectWriter json(event);
+  json.String("id", plan_.instance_id)
+      .String("event", "exited")
+      .Signed("exitCode", exit.exit_code)
+      .Signed("signal", exit.signal)
+      .Bool("oomKilled", exit.is_oom_killed)
+      .DecimalString("exitedAtNs", exit.exited_at_ns);
+  if (!exit.error.empty()) {
+    json.String("error", exit.error);
+  }
+  json.End();
+  notifier_.Send(event);
+}
+
+}  // namespace junction

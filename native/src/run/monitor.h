@@ -1,0 +1,64 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <optional>
+#include <string>
+
+#include "base/error.h"
+#include "base/unique_fd.h"
+#include "run/guest_process.h"
+#include "run/log_writer.h"
+#include "run/notifier.h"
+#include "run/oom_count.h"
+#include "run/status_file.h"
+
+namespace junction {
+
+/// What the monitor holds for its guest.
+struct MonitorPlan {
+  std::string instance_id;
+  std::string instance_dir;  // empty: nothing is recorded
+  std::optional<LogWriter> log;
+  UniqueFd output[2];  // read ends of the guest's stdout and stderr; both invalid in the foreground
+  UniqueFd signals;    // signalfd
+  OomCount oom_count;
+};
+
+/// The host side of a running instance: drains the guest's output into the log, passes signals on, waits for the guest's
+/// end and records it.
+///
+/// States: starting (the set-up's fault pipe is open) -> running -> ended. A guest that ends, in whatever state, ends it.
+class Monitor {
+ public:
+  /// References must outlive the monitor.
+  Monitor(MonitorPlan plan, const GuestProcess& guest, const Notifier& notifier);
+
+  /// Records and reports the start. The guest's set-up may still go on.
+  void RecordStart(uint64_t now_ns);
+
+  /// Waits for the end. Returns the exit status of junction_run. Blocks.
+  int WaitForEnd();
+
+ private:
+  bool PollOnce();  // false once the guest has ended
+  void ReadOutput(OutputStream stream);
+  void ReadFault();
+  void PassSignalsOn();
+  void PassOn(int number, bool is_from_terminal);
+  GuestExit CollectExit();
+  void RecordEnd(const GuestExit& exit);
+
+  MonitorPlan plan_;
+  const GuestProcess& guest_;
+  const Notifier& notifier_;
+  InstanceStatus status_;
+  uint64_t oom_kills_before_ = 0;
+  std::string fault_;              // what the set-up reported
+  bool is_fault_pipe_open_ = true;
+  int replaced_signal_ = 0;        // a signal whose default effect we brought about by SIGKILL
+};
+
+/// The time since 1970.
+uint64_t UnixTime_ns();
+
+}  // namespace junction

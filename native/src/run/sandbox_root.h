@@ -1,0 +1,43 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "base/error.h"
+#include "run/run_options.h"
+
+namespace junction {
+
+/// What the guest is to see as its file system.
+struct RootPlan {
+  std::string chroot_path;  // empty: the host's root; what the guest writes there goes to its scratch memory
+  bool is_read_only = false;
+  uint64_t scratch_max_bytes = 0;
+  uint32_t uid_base = 0;
+  int user_namespace_fd = -1;  // maps the image's owners
+  uint32_t core_limit = 1;
+  std::string hostname;
+  std::vector<HostOption> hosts;
+  std::vector<MountOption> mounts;
+  std::string cwd;
+  uint32_t uid = 0;  // the guest's: owner of a cwd that had to be made
+  uint32_t gid = 0;
+
+  /// Whether /tmp is scratch memory of its own. The host's root shows the host's /tmp below the overlay, for development.
+  bool HasOwnTmp() const { return !chroot_path.empty() || is_read_only; }
+};
+
+/// Builds the guest's file system in the calling process' own mount namespace and makes it the root; nothing of the
+/// host's is left but what the plan names. To be called as the host's root, as the first process of a new mount, pid and
+/// uts namespace, before any privilege is given up. Fills `warnings` with what could not be had but can be done without.
+///
+/// One tmpfs (the scratch memory) holds all that is ours, in folders that are then put to their places:
+///
+///   upper, work   the writable half of the overlay over the image; /etc/hosts and the like are made in `upper`
+///   lower, root   mount points: the id-mapped image, the overlay of both
+///   dev, sys, tmp bound to the root's /dev, /sys (read-only), /tmp
+Result<void> EnterRoot(const RootPlan& plan, std::vector<std::string>& warnings);
+
+}  // namespace junction

@@ -1,0 +1,26 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <linux/filter.h>
+
+#include <span>
+#include <vector>
+
+#include "base/error.h"
+#include "run/host_syscalls.h"
+
+namespace junction {
+
+/// A classic BPF program for seccomp(2).
+using BpfProgram = std::vector<sock_filter>;
+
+/// The filter that admits `rows` (by rising number) and nothing else. Another architecture kills the process; a number
+/// without a row, x32's included, gives ENOSYS; arguments outside a row's limits give the row's errno. Calls without
+/// limits are decided by number alone, so that Linux answers them from its per-filter bitmap.
+BpfProgram BuildSeccompFilter(std::span<const HostSyscall> rows);
+
+/// Puts the filter onto the calling thread, or onto all threads of the process. It cannot be taken off and outlives exec.
+/// Needs no_new_privs.
+Result<void> InstallSeccompFilter(const BpfProgram& program, bool is_for_all_threads);
+
+}  // namespace junction
