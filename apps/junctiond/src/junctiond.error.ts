@@ -1,5 +1,4 @@
 // SPDX-License-Identifier: Apache-2.0
-import { isNativeError } from 'node:util/types';
 
 /** What went wrong, in the words of gRPC's status codes; the rpc lib turns `kind` into the status. */
 export type JunctiondErrorKind =
@@ -27,10 +26,17 @@ export class JunctiondError extends Error {
 
 /** The code of a system error (`ENOENT`, …), or undefined for any other value. */
 export function errorCode(error: unknown): string | undefined {
-  return isNativeError(error) && 'code' in error && typeof error.code === 'string' ? error.code : undefined;
+  return typeof error === 'object' && error !== null && 'code' in error && typeof error.code === 'string'
+    ? error.code
+    : undefined;
 }
 
 /** A caught value as text. */
 export function errorText(error: unknown): string {
-  return isNativeError(error) ? error.message : String(error);
+  return hasMessage(error) ? error.message : String(error);
+}
+
+/** By its form, not its class: errors of Node.js's own modules are of another realm in tests. */
+function hasMessage(error: unknown): error is { message: string } {
+  return typeof error === 'object' && error !== null && 'message' in error && typeof error.message === 'string';
 }

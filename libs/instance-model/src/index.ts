@@ -4,12 +4,13 @@ export { IndexPool } from './index-pool.js';
 export { describeExit, type Instance, type InstanceExit, type InstanceNetwork, type InstancePort } from './instance.js';
 export { secretFaults, type SpecFault, validateInstanceRequest } from './instance-request.validation.js';
 export {
+  clampCoreLimit,
   cpuQuotaMillicores,
   DEFAULT_SERVICE_PORT,
   type InstanceLimits,
   type InstanceRequest,
   type InstanceSpec,
-  type ProcessRequest,
+  type UprocRequest,
   queuePairsOf,
   resolveInstanceSpec,
   type RestartPolicy,

@@ -17,7 +17,7 @@ const valid: InstanceRequest = {
   id: 'aes-1',
   image: 'oci:/srv/aes',
   hostname: '',
-  process: { args: [], env: {}, cwd: '', user: '' },
+  uproc: { args: [], env: {}, cwd: '', user: '' },
   coreLimit: 0,
   memoryLimitBytes: 0n,
   pidsLimit: 0,
@@ -33,9 +33,9 @@ const valid: InstanceRequest = {
 };
 
 const fieldsOf = (change: Partial<InstanceRequest>): string[] =>
-  validateInstanceRequest({ ...valid, ...change }, limits).map((fault) => fault.field);
-const processFields = (change: Partial<InstanceRequest['process']>): string[] =>
-  fieldsOf({ process: { ...valid.process, ...change } });
+  validateInstanceRequest({ ...valid, ...change }).map((fault) => fault.field);
+const uprocFields = (change: Partial<InstanceRequest['uproc']>): string[] =>
+  fieldsOf({ uproc: { ...valid.uproc, ...change } });
 
 describe('validateInstanceRequest', () => {
   it('accepts the smallest request and a full one', () => {
@@ -43,7 +43,7 @@ describe('validateInstanceRequest', () => {
     expect(
       fieldsOf({
         hostname: 'my_fn.v2',
-        process: { args: ['/server', ''], env: { A: '', 'b.c': 'ä=1' }, cwd: '/app', user: 'www-data:33' },
+        uproc: { args: ['/server', ''], env: { A: '', 'b.c': 'ä=1' }, cwd: '/app', user: 'www-data:33' },
         coreLimit: 8,
         memoryLimitBytes: 64n << 20n,
         pidsLimit: 32,
@@ -62,7 +62,7 @@ describe('validateInstanceRequest', () => {
       fieldsOf({
         id: '../x',
         image: '',
-        coreLimit: 9,
+        coreLimit: 5000,
         servicePort: 70_000,
         hosts: { 'a b': '1.2.3.4' },
         secrets: { '..': new Uint8Array() },
@@ -74,29 +74,29 @@ describe('validateInstanceRequest', () => {
     expect(fieldsOf({ id })).toEqual(['id']);
   });
 
-  it.each(['-x', 'x-', 'a b', 'x'.repeat(65), 'a\n'])('refuses the hostname %j', (hostname) => {
+  it.each(['-x', 'x-', 'a b', 'x'.repeat(64), 'a\n'])('refuses the hostname %j', (hostname) => {
     expect(fieldsOf({ hostname })).toEqual(['hostname']);
   });
 
   it.each(['0', '65534', '1000:1000', 'nobody', '_apt', 'nginx:0', '0:www-data'])('accepts the user %s', (user) => {
-    expect(processFields({ user })).toEqual([]);
+    expect(uprocFields({ user })).toEqual([]);
   });
 
   it.each(['65535', '1:65535', ':', '1:', ':1', 'a:b:c', 'a b', '-1', '../x'])('refuses the user %j', (user) => {
-    expect(processFields({ user })).toEqual(['uproc.user']);
+    expect(uprocFields({ user })).toEqual(['uproc.user']);
   });
 
   it('refuses what execve or the environment cannot carry', () => {
-    expect(processFields({ args: ['a\0b'] })).toEqual(['uproc.args']);
-    expect(processFields({ args: [''] })).toEqual(['uproc.args']);
-    expect(processFields({ args: ['x'.repeat(131_072)] })).toEqual(['uproc.args']);
-    expect(processFields({ env: { '': '1' } })).toEqual(['uproc.env']);
-    expect(processFields({ env: { 'a=b': '1' } })).toEqual(['uproc.env']);
-    expect(processFields({ env: { a: '\0' } })).toEqual(['uproc.env']);
+    expect(uprocFields({ args: ['a\0b'] })).toEqual(['uproc.args']);
+    expect(uprocFields({ args: [''] })).toEqual(['uproc.args']);
+    expect(uprocFields({ args: ['x'.repeat(131_072)] })).toEqual(['uproc.args']);
+    expect(uprocFields({ env: { '': '1' } })).toEqual(['uproc.env']);
+    expect(uprocFields({ env: { 'a=b': '1' } })).toEqual(['uproc.env']);
+    expect(uprocFields({ env: { a: '\0' } })).toEqual(['uproc.env']);
     const many = Object.fromEntries(Array.from({ length: 20 }, (_, index) => [`V${index}`, 'x'.repeat(60_000)]));
-    expect(processFields({ env: many })).toEqual(['uproc.env']);
-    expect(processFields({ cwd: 'relative' })).toEqual(['uproc.cwd']);
-    expect(processFields({ cwd: '/a\nb' })).toEqual(['uproc.cwd']);
+    expect(uprocFields({ env: many })).toEqual(['uproc.env']);
+    expect(uprocFields({ cwd: 'relative' })).toEqual(['uproc.cwd']);
+    expect(uprocFields({ cwd: '/a\nb' })).toEqual(['uproc.cwd']);
   });
 
   it('keeps numbers within what the host takes', () => {
@@ -109,13 +109,13 @@ describe('validateInstanceRequest', () => {
   });
 
   it('refuses secrets that are too large without showing them', () => {
-    const faults = validateInstanceRequest({ ...valid, secrets: { a: Buffer.from('hush'.repeat(300_000)) } }, limits);
+    const faults = validateInstanceRequest({ ...valid, secrets: { a: Buffer.from('hush'.repeat(300_000)) } });
     expect(faults.map((fault) => fault.field)).toEqual(['secrets']);
     expect(JSON.stringify(faults)).not.toContain('hush');
   });
 
   it('shortens hostile names in its messages', () => {
-    const [fault] = validateInstanceRequest({ ...valid, hosts: { ['x '.repeat(10_000)]: '1.2.3.4' } }, limits);
+    const [fault] = validateInstanceRequest({ ...valid, hosts: { ['x '.repeat(10_000)]: '1.2.3.4' } });
     expect(fault?.message.length).toBeLessThan(250);
   });
 });
@@ -133,6 +133,10 @@ describe('resolveInstanceSpec', () => {
       gracePeriodMs: 30_000,
     });
     expect(spec).not.toHaveProperty('secrets');
+  });
+
+  it('lowers a core limit to what the node has', () => {
+    expect(resolveInstanceSpec({ ...valid, coreLimit: 64 }, limits).coreLimit).toBe(8);
   });
 
   it('keeps what was said', () => {

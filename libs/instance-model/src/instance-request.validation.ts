@@ -2,7 +2,7 @@
 // The rules for what a caller may ask for. All faults are found at once, so that a caller can mend them in one go.
 import { isIP } from 'node:net';
 
-import type { InstanceLimits, InstanceRequest, ProcessRequest } from './instance-spec.js';
+import type { InstanceRequest, UprocRequest } from './instance-spec.js';
 
 /** One broken rule. */
 export interface SpecFault {
@@ -14,8 +14,8 @@ export interface SpecFault {
 
 /** An id becomes a folder, a cgroup and a part of file names. */
 const ID = /^[a-z0-9][a-z0-9-]{0,62}$/;
-/** Linux's HOST_NAME_MAX is 64; function names may hold dots and underscores. */
-const HOST_NAME = /^[A-Za-z0-9]([-A-Za-z0-9_.]{0,62}[A-Za-z0-9])?$/;
+/** A DNS label's length (RFC 1035, 2.3.4); function names may hold dots and underscores. */
+const HOST_NAME = /^[A-Za-z0-9]([-A-Za-z0-9_.]{0,61}[A-Za-z0-9])?$/;
 const SECRET_NAME = /^(?!\.{1,2}$)[-._A-Za-z0-9]{1,253}$/;
 const USER_NAME = /^[A-Za-z_][-A-Za-z0-9_.]{0,31}$/;
 const USER_IDS = /^(\d{1,5})(?::(\d{1,5}))?$/;
@@ -36,12 +36,14 @@ const MIN_MEMORY_BYTES = 4n * 1024n * 1024n;
 const MAX_MEMORY_BYTES = 1n << 50n;
 const MIN_PIDS = 4;
 const MAX_PIDS = 4_194_304; // PID_MAX_LIMIT of 64-bit Linux
+/** More than any machine has; above the node's own cores the limit is lowered to those, not refused. */
+const MAX_CORE_LIMIT = 4096;
 const MAX_DEADLINE_MS = 3_600_000;
 const MAX_CPU_MILLICORES = 1_000_000n;
 const MIN_CPU_MILLICORES = 10n; // the kernel refuses a cfs quota below 1 ms in a period of 100 ms
 
 /** Every broken rule of `request`; empty when it is valid. */
-export function validateInstanceRequest(request: InstanceRequest, limits: InstanceLimits): SpecFault[] {
+export function validateInstanceRequest(request: InstanceRequest): SpecFault[] {
   const faults: SpecFault[] = [];
   const check = (holds: boolean, field: string, message: string): void => {
     if (!holds) faults.push({ field, message });
@@ -52,13 +54,13 @@ export function validateInstanceRequest(request: InstanceRequest, limits: Instan
   check(
     request.hostname === '' || HOST_NAME.test(request.hostname),
     'hostname',
-    'must be 1 to 64 of letters, digits, -, _ and ., beginning and ending with a letter or digit',
+    'must be 1 to 63 of letters, digits, -, _ and ., beginning and ending with a letter or digit',
   );
-  faults.push(...processFaults(request.process));
+  faults.push(...uprocFaults(request.uproc));
   check(
-    isWhole(request.coreLimit, 0, limits.maxCoreLimit),
+    isWhole(request.coreLimit, 0, MAX_CORE_LIMIT),
     'core_limit',
-    `must be at most ${limits.maxCoreLimit} (0 = the default)`,
+    `must be at most ${MAX_CORE_LIMIT} (0 = the default)`,
   );
   check(
     request.memoryLimitBytes === 0n ||
@@ -107,17 +109,17 @@ export function secretFaults(secrets: Readonly<Record<string, Uint8Array>>): Spe
   return faults;
 }
 
-function processFaults(process: ProcessRequest): SpecFault[] {
+function uprocFaults(uproc: UprocRequest): SpecFault[] {
   const faults: SpecFault[] = [];
   const fault = (field: string, message: string): void => void faults.push({ field: `uproc.${field}`, message });
 
-  if (process.args.some((text) => !isCString(text))) {
+  if (uproc.args.some((text) => !isCString(text))) {
     fault('args', `must not hold NUL or more than ${MAX_STRING_BYTES} bytes in one argument`);
   }
-  if (process.args[0] === '') {
+  if (uproc.args[0] === '') {
     fault('args', 'the program is empty');
   }
-  for (const [name, value] of Object.entries(process.env)) {
+  for (const [name, value] of Object.entries(uproc.env)) {
     if (name === '' || name.includes('=') || !isCString(`${name}=${value}`)) {
       fault(
         'env',
@@ -125,13 +127,13 @@ function processFaults(process: ProcessRequest): SpecFault[] {
       );
     }
   }
-  if (byteLength([...process.args, ...Object.entries(process.env).flat()]) > MAX_ARGS_AND_ENV_BYTES) {
+  if (byteLength([...uproc.args, ...Object.entries(uproc.env).flat()]) > MAX_ARGS_AND_ENV_BYTES) {
     fault('env', `arguments and environment together must not hold more than ${MAX_ARGS_AND_ENV_BYTES} bytes`);
   }
-  if (process.cwd !== '' && (!process.cwd.startsWith('/') || !isPath(process.cwd))) {
+  if (uproc.cwd !== '' && (!uproc.cwd.startsWith('/') || !isPath(uproc.cwd))) {
     fault('cwd', 'must be an absolute path');
   }
-  if (process.user !== '' && !isUser(process.user)) {
+  if (uproc.user !== '' && !isUser(uproc.user)) {
     fault('user', `must be a name, "uid" or "uid:gid" with numbers up to ${MAX_GUEST_ID}`);
   }
   return faults;

@@ -5,7 +5,7 @@
 export type RestartPolicy = 'always' | 'never';
 
 /** The first guest process: what the caller says on top of the image's own configuration. */
-export interface ProcessRequest {
+export interface UprocRequest {
   /** Program and arguments; empty = the image's ENTRYPOINT and CMD. */
   readonly args: readonly string[];
   /** On top of the image's ENV. */
@@ -21,7 +21,7 @@ export interface InstanceRequest {
   readonly image: string;
   /** Empty = the id. */
   readonly hostname: string;
-  readonly process: ProcessRequest;
+  readonly uproc: UprocRequest;
   readonly coreLimit: number;
   readonly memoryLimitBytes: bigint;
   readonly pidsLimit: number;
@@ -46,6 +46,7 @@ export type InstanceSpec = Omit<InstanceRequest, 'secrets'>;
 /** The node's defaults and limits. */
 export interface InstanceLimits {
   readonly defaultCoreLimit: number;
+  /** The node's cores: a higher limit is lowered to it. */
   readonly maxCoreLimit: number;
   readonly defaultMemoryBytes: bigint;
   readonly defaultPids: number;
@@ -58,17 +59,21 @@ export const DEFAULT_SERVICE_PORT = 8080;
 /** Fills in the defaults of a valid request. */
 export function resolveInstanceSpec(request: InstanceRequest, limits: InstanceLimits): InstanceSpec {
   const { secrets: _kept, ...rest } = request;
-  const coreLimit = orDefault(request.coreLimit, limits.defaultCoreLimit);
   return {
     ...rest,
     hostname: request.hostname === '' ? request.id : request.hostname,
-    coreLimit,
+    coreLimit: clampCoreLimit(request.coreLimit, limits),
     memoryLimitBytes: request.memoryLimitBytes === 0n ? limits.defaultMemoryBytes : request.memoryLimitBytes,
     pidsLimit: orDefault(request.pidsLimit, limits.defaultPids),
     servicePort: orDefault(request.servicePort, DEFAULT_SERVICE_PORT),
     listenDeadlineMs: orDefault(request.listenDeadlineMs, limits.defaultListenDeadlineMs),
     gracePeriodMs: orDefault(request.gracePeriodMs, limits.defaultGracePeriodMs),
   };
+}
+
+/** The core limit that a wish comes to on this node; 0 = the default. */
+export function clampCoreLimit(wish: number, limits: InstanceLimits): number {
+  return Math.min(orDefault(wish, limits.defaultCoreLimit), limits.maxCoreLimit);
 }
 
 /** The bandwidth of an instance's cgroup. Follows the core limit where the caller named none. */

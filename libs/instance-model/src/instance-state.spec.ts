@@ -25,6 +25,7 @@ const EXITS: [InstanceState, InstanceEvent, InstanceState][] = [
   ['ready', 'stop', 'stopping'],
   ['stopping', 'exitedForGood', 'exited'],
   ['stopping', 'exitedAsFailed', 'failed'],
+  ['stopping', 'exitedForRestart', 'backingOff'],
   ['backingOff', 'start', 'starting'],
   ['backingOff', 'stop', 'exited'],
   ['exited', 'start', 'starting'],

@@ -4,7 +4,7 @@
 //   created --start--> starting --listening--> ready --listenClosed--> starting
 //   starting, ready --exitedForRestart--> backingOff --start--> starting
 //   starting, ready --exitedForGood--> exited        starting --exitedAsFailed--> failed
-//   starting, ready --stop--> stopping --exitedForGood--> exited, --exitedAsFailed--> failed
+//   starting, ready --stop--> stopping --exitedForGood--> exited, --exitedAsFailed--> failed, --exitedForRestart--> backingOff
 //   created, backingOff --stop--> exited             exited, failed --start--> starting
 
 export const INSTANCE_STATES = ['created', 'starting', 'ready', 'stopping', 'backingOff', 'exited', 'failed'] as const;
@@ -45,8 +45,11 @@ export const INSTANCE_TRANSITIONS: Readonly<
     exitedForGood: 'exited',
     stop: 'stopping',
   },
-  /** Told to end. Left only when the process is gone; `failed` where the stop was ours because it never listened. */
-  stopping: { exitedForGood: 'exited', exitedAsFailed: 'failed' },
+  /**
+   * Told to end; left only when the process is gone. `failed` or `backingOff` where the stop was ours because it did not
+   * listen in time: failed if it never did since it was created.
+   */
+  stopping: { exitedForGood: 'exited', exitedAsFailed: 'failed', exitedForRestart: 'backingOff' },
   /** Ended by itself; its restart is due in a while. */
   backingOff: { start: 'starting', stop: 'exited' },
   /** No process and none planned. */

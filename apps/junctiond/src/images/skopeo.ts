@@ -4,8 +4,9 @@
 import { createHash } from 'node:crypto';
 
 import type { CommandResult, RunCommand } from '../command.js';
-import { errorText, JunctiondError, type JunctiondErrorKind } from '../junctiond.error.js';
+import { errorText, JunctiondError } from '../junctiond.error.js';
 import type { ImageReference, RegistryReference } from './image-reference.js';
+import { skopeoError } from './skopeo-error.js';
 
 export interface SkopeoOptions {
   readonly file: string;
@@ -68,7 +69,7 @@ export class Skopeo {
       throw new JunctiondError('failed_precondition', `${file} cannot be started: ${errorText(cause)}`, { cause });
     }
     if (result.exitCode !== 0) {
-      throw skopeoError(reference, result);
+      throw skopeoError(sourceOf(reference), result);
     }
     return result;
   }
@@ -93,59 +94,4 @@ function sourceOf(reference: ImageReference): string {
     return `docker://${registry}/${repository}${digest === undefined ? `:${tag}` : `@${digest}`}`;
   }
   return `${reference.kind}:${reference.path}${reference.tag === undefined ? '' : `:${reference.tag}`}`;
-}
-
-/** What skopeo's message means for a caller, most specific first. */
-const MEANINGS: readonly [RegExp, JunctiondErrorKind, string][] = [
-  [
-    /manifest unknown|name unknown|repository name not known|no descriptor found|StatusCode: 404/i,
-    'not_found',
-    'there is no such image',
-  ],
-  [/no image found in (manifest list|image index)/i, 'not_found', 'it has no image for this machine'],
-  [
-    /unauthorized|authentication required|denied|invalid username\/password|StatusCode: 40[13]/i,
-    'permission_denied',
-    'the registry refuses access: check the credentials in the configured file',
-  ],
-  [
-    /server gave HTTP response to HTTPS client/i,
-    'failed_precondition',
-    'the registry speaks plain HTTP: name it in JUNCTION_JUNCTIOND_INSECURE_REGISTRIES to allow that',
-  ],
-  [/x509|certificate/i, 'failed_precondition', "the registry's certificate is not trusted"],
-  [
-    /connection refused|no such host|i\/o timeout|deadline exceeded|network is unreachable|no route to host|connection reset|TLS handshake|StatusCode: 5\d\d|\bEOF\b.*pinging|toomanyrequests/i,
-    'unavailable',
-    'the registry cannot be reached',
-  ],
-  [/no such file or directory/i, 'not_found', 'there is no such file'],
-  [/permission denied/i, 'permission_denied', 'it may not be read'],
-  [/no space left on device/i, 'resource_exhausted', 'the disk is full'],
-  [
-    /archive\/tar|tar component|untarring|Digest did not match|unexpected EOF|invalid character|unsupported|more than one image/i,
-    'invalid_argument',
-    'it is damaged or not an image',
-  ],
-];
-
-function skopeoError(reference: ImageReference, result: CommandResult): JunctiondError {
-  const name = sourceOf(reference).replace(/^docker:\/\//, '');
-  if (result.hasTimedOut) {
-    return new JunctiondError('deadline_exceeded', `image ${name}: bringing it took too long`);
-  }
-  const detail = fatalMessage(result.stderr);
-  const [, kind, meaning] = MEANINGS.find(([pattern]) => pattern.test(detail)) ?? [
-    ,
-    'unavailable',
-    'it cannot be brought',
-  ];
-  return new JunctiondError(kind as JunctiondErrorKind, `image ${name}: ${meaning as string} (${detail})`);
-}
-
-/** The message of skopeo's last log line, without its frame. */
-function fatalMessage(stderr: string): string {
-  const line = stderr.trimEnd().split('\n').at(-1) ?? '';
-  const message = /msg="((?:[^"\\]|\\.)*)"/.exec(line)?.[1]?.replace(/\\(.)/g, '$1') ?? line;
-  return message.length > 500 ? `${message.slice(0, 500)}…` : message;
 }

@@ -40,7 +40,7 @@ export class Umoci {
     if (result.exitCode !== 0) {
       const detail = (result.stderr || result.stdout.toString('utf8')).trimEnd().split('\n').at(-1) ?? '';
       const reason = detail.replace(/^[\s⨯]+/, '').slice(0, 500);
-      const kind = /no space left on device/.test(reason) ? 'resource_exhausted' : 'invalid_argument';
+      const kind = reason.includes('no space left on device') ? 'resource_exhausted' : 'invalid_argument';
       throw new JunctiondError(kind, `the image's layers cannot be unpacked: ${reason}`);
     }
   }
