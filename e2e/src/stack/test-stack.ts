@@ -63,12 +63,12 @@ export class TestStack {
     const stack = await TestStack.plan(settings);
     const result = await stack.junction('up', '--no-example');
     if (result.status === 0) return stack;
-    await stack.junction('down');
+    await stack.junction('down', '--purge');
     throw new Error(`./junction up failed (${result.status}):\n${result.stdout}\n${result.stderr}`);
   }
 
   async stop(): Promise<void> {
-    const result = await this.junction('down');
+    const result = await this.junction('down', '--purge');
     if (result.status !== 0) throw new Error(`./junction down failed (${result.status}):\n${result.stderr}`);
   }
 
