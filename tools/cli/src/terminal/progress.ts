@@ -68,7 +68,8 @@ export async function runLogged(command: string, args: readonly string[], option
   const log = createWriteStream(options.logFile);
   const child = spawn(command, args, {
     cwd: options.cwd,
-    env: options.env ?? process.env,
+    // The output goes to a file: no colours.
+    env: { ...(options.env ?? process.env), FORCE_COLOR: '0', NO_COLOR: '1' },
     stdio: ['ignore', 'pipe', 'pipe'],
   });
   child.stdout.pipe(log, { end: false });
