@@ -58,15 +58,19 @@ Result<void> JoinCgroups(const std::vector<std::string>& dirs, bool has_joined_u
     }
   }
   // A view of its own: /proc/self/cgroup then does not tell where on the host the instance is.
-  if (!dirs.empty() && unshare(CLONE_NEWCGROUP) != 0) {
+  if (unshare(CLONE_NEWCGROUP) != 0) {
     return ErrnoError("cgroup namespace");
   }
   return {};
 }
 
+// Those that a parent may have told us to ignore, which even exec keeps so. Handlers we have none.
+constexpr int kPossiblyIgnored[] = {SIGHUP,  SIGINT,  SIGQUIT, SIGPIPE, SIGALRM, SIGTERM, SIGUSR1, SIGUSR2,
+                                    SIGCHLD, SIGCONT, SIGTSTP, SIGTTIN, SIGTTOU, SIGURG,  SIGXFSZ, SIGWINCH, SIGIO};
+
 void ResetSignals() {
-  for (int number = 1; number < _NSIG; ++number) {
-    signal(number, SIG_DFL);  // fails for those that have no other
+  for (const int number : kPossiblyIgnored) {
+    signal(number, SIG_DFL);
   }
   sigset_t none;
   sigemptyset(&none);

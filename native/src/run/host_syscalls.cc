@@ -395,6 +395,8 @@ constexpr HostSyscall kMonitorRows[] = {
     {__NR_rt_sigprocmask, "rt_sigprocmask", HostRole::kMonitor, nullptr, "abort of a broken invariant"},
     {__NR_rt_sigreturn, "rt_sigreturn", HostRole::kMonitor, nullptr, "abort of a broken invariant"},
     {__NR_pread64, "pread64", HostRole::kMonitor, nullptr, "the guest's output, its control block, events"},
+    {__NR_writev, "writev", HostRole::kMonitor, nullptr, "last words of the C library"},
+    {__NR_sched_yield, "sched_yield", HostRole::kMonitor, nullptr, "locks of the C++ library"},
     {__NR_madvise, "madvise", HostRole::kMonitor, nullptr, "memory of the C++ runtime"},
     {__NR_getpid, "getpid", HostRole::kMonitor, nullptr, "abort of a broken invariant"},
     {__NR_socket, "socket", HostRole::kMonitor, &kMonitorSocket, "the notify socket"},

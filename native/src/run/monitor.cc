@@ -49,18 +49,13 @@ uint64_t UnixTime_ns() {
 Monitor::Monitor(MonitorPlan plan, const GuestProcess& guest, const Notifier& notifier)
     : plan_(std::move(plan)), guest_(guest), notifier_(notifier), oom_kills_before_(plan_.oom_count.Read()) {}
 
-void Monitor::RecordStart(uint64_t now_ns) {
+void Monitor::ReportStart(uint64_t now_ns) {
   status_.pid = guest_.pid;
   status_.monitor_pid = getpid();
   // The guest is our unreaped child, so its entry is there.
   status_.start_time_ticks = StartTimeTicks(guest_.pid).value_or(0);
   status_.monitor_start_time_ticks = StartTimeTicks(status_.monitor_pid).value_or(0);
   status_.started_at_ns = now_ns;
-  if (!plan_.instance_dir.empty()) {
-    if (const auto written = WriteStatusFile(plan_.instance_dir, status_); !written) {
-      PrintLine(written.error().message);
-    }
-  }
   std::string event;
   JsonObjectWriter(event)
       .String("id", plan_.instance_id)
@@ -72,6 +67,15 @@ void Monitor::RecordStart(uint64_t now_ns) {
       .DecimalString("startedAtNs", now_ns)
       .End();
   notifier_.Send(event);
+}
+
+void Monitor::RecordStatus() {
+  if (plan_.instance_dir.empty()) {
+    return;
+  }
+  if (const auto written = WriteStatusFile(plan_.instance_dir, status_); !written) {
+    PrintLine(written.error().message);
+  }
 }
 
 int Monitor::WaitForEnd() {
@@ -185,11 +189,7 @@ void Monitor::RecordEnd(const GuestExit& exit) {
     PrintLine(exit.error);
   }
   status_.exit = exit;
-  if (!plan_.instance_dir.empty()) {
-    if (const auto written = WriteStatusFile(plan_.instance_dir, status_); !written) {
-      PrintLine(written.error().message);
-    }
-  }
+  RecordStatus();
   std::string event;
   JsonObjectWriter json(event);
   json.String("id", plan_.instance_id)

@@ -33,8 +33,11 @@ class Monitor {
   /// References must outlive the monitor.
   Monitor(MonitorPlan plan, const GuestProcess& guest, const Notifier& notifier);
 
-  /// Records and reports the start. The guest's set-up may still go on.
-  void RecordStart(uint64_t now_ns);
+  /// Tells that the guest's process is there. Its set-up may still go on.
+  void ReportStart(uint64_t now_ns);
+
+  /// Writes status.json, if there is a folder for it.
+  void RecordStatus();
 
   /// Waits for the end. Returns the exit status of junction_run. Blocks.
   int WaitForEnd();

@@ -10,6 +10,7 @@
 
 #include <cerrno>
 #include <cstddef>
+#include <utility>
 
 #include "base/check.h"
 
@@ -51,15 +52,20 @@ BpfProgram CaseCheck(ArgumentCase matches, const BpfProgram& otherwise) {
   BpfProgram program = {Return(kAllow)};
   for (size_t i = matches.size(); i-- > 0;) {
     const ArgumentMatch& match = matches[i];
-    BpfProgram compare = otherwise;
-    for (const uint32_t value : match.values) {
-      compare = Branch(BPF_JEQ, value & match.mask, program, compare);
-    }
-    program = {Load(ArgumentOffset(match.index))};
+    BpfProgram check = {Load(ArgumentOffset(match.index))};
     if (match.mask != 0xffffffff) {
-      program.push_back(BPF_STMT(BPF_ALU | BPF_AND | BPF_K, match.mask));
+      check.push_back(BPF_STMT(BPF_ALU | BPF_AND | BPF_K, match.mask));
     }
-    Append(program, compare);
+    // Each comparison jumps over those behind it and over `otherwise` to what comes after this match.
+    JUNCTION_CHECK(!match.values.empty() && match.values.size() + otherwise.size() <= kMaxConditionalJump);
+    size_t rest = match.values.size() + otherwise.size();
+    for (const uint32_t value : match.values) {
+      --rest;
+      check.push_back(BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, value & match.mask, static_cast<uint8_t>(rest), 0));
+    }
+    Append(check, otherwise);
+    Append(check, program);
+    program = std::move(check);
   }
   return program;
 }

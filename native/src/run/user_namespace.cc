@@ -27,34 +27,43 @@ Result<void> WriteMap(pid_t pid, const char* name, const IdRange& range) {
   return {};
 }
 
-Result<UniqueFd> MapAndOpen(pid_t pid, const IdRange& range) {
-  for (const char* name : {"uid_map", "gid_map"}) {
-    if (auto written = WriteMap(pid, name, range); !written) {
-      return std::unexpected(written.error());
-    }
-  }
-  const std::string path = "/proc/" + std::to_string(pid) + "/ns/user";
-  UniqueFd fd(open(path.c_str(), O_RDONLY | O_CLOEXEC));
-  if (!fd.valid()) {
-    return ErrnoError("open " + path);
-  }
-  return fd;
-}
+// The maker's stack. It outlives every function of ours; one is enough, as one namespace is made at a time.
+alignas(16) char maker_stack[4096];
 
 }  // namespace
 
-Result<UniqueFd> MakeUserNamespace(const IdRange& range) {
+Result<UserNamespace> UserNamespace::Make(const IdRange& range) {
   // A namespace comes with a process only. This one shares our memory (nothing is copied), ends at once, and as a zombie
   // still has its namespace until we reap it. Its exit signal is 0, so that nobody else takes it for a child of theirs.
-  alignas(16) char stack[4096];
-  const pid_t pid = clone(EndAtOnce, stack + sizeof(stack), CLONE_VM | CLONE_NEWUSER, nullptr);
+  const pid_t pid = clone(EndAtOnce, maker_stack + sizeof(maker_stack), CLONE_VM | CLONE_NEWUSER, nullptr);
   if (pid < 0) {
     return ErrnoError("make a user namespace");
   }
-  auto result = MapAndOpen(pid, range);
-  while (waitpid(pid, nullptr, __WALL) < 0 && errno == EINTR) {
+  UserNamespace made(pid);
+  if (auto opened = made.MapAndOpen(range); !opened) {
+    made.Reap();
+    return std::unexpected(opened.error());
   }
-  return result;
+  return made;
+}
+
+Result<void> UserNamespace::MapAndOpen(const IdRange& range) {
+  for (const char* name : {"uid_map", "gid_map"}) {
+    if (auto written = WriteMap(maker_, name, range); !written) {
+      return written;
+    }
+  }
+  const std::string path = "/proc/" + std::to_string(maker_) + "/ns/user";
+  fd_.Reset(open(path.c_str(), O_RDONLY | O_CLOEXEC));
+  if (!fd_.valid()) {
+    return ErrnoError("open " + path);
+  }
+  return {};
+}
+
+void UserNamespace::Reap() {
+  while (waitpid(maker_, nullptr, __WALL) < 0 && errno == EINTR) {
+  }
 }
 
 }  // namespace junction
