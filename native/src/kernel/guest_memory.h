@@ -1,0 +1,29 @@
+// SPDX-License-Identifier: Apache-2.0
+// The only way in which the kernel touches memory whose address came from the guest. A fault becomes a result: the host's
+// SIGSEGV handler finds the copying instruction in its fault table (signal_delivery.cc). Only inside an emulated call.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+
+extern "C" {
+size_t junction_copy(void* to, const void* from, size_t size);
+int64_t junction_copy_text(char* to, const char* from, size_t size);
+}
+
+namespace junction {
+
+/// Copies in; false if part of the range cannot be read.
+inline bool CopyFromGuest(void* to, uint64_t from, size_t size_bytes) {
+  return junction_copy(to, reinterpret_cast<const void*>(from), size_bytes) == 0;
+}
+
+/// Copies out; false if part of the range cannot be written.
+inline bool CopyToGuest(uint64_t to, const void* from, size_t size_bytes) {
+  return junction_copy(reinterpret_cast<void*>(to), from, size_bytes) == 0;
+}
+
+/// Copies a NUL-terminated text; its length, or -EFAULT, or -ENAMETOOLONG if it does not fit with its NUL.
+int64_t CopyTextFromGuest(char* to, uint64_t from, size_t capacity_bytes);
+
+}  // namespace junction

@@ -1,0 +1,47 @@
+// SPDX-License-Identifier: Apache-2.0
+// The guest syscall table as data (guest_syscalls.inc is its source). Constant, so that any layer may look at it.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+
+#include "kernel/thread_block_layout.h"
+
+namespace junction {
+
+class Call;
+
+/// What a guest can expect of a call.
+enum class SyscallLevel : uint8_t {
+  kPass,      // goes to the host as it is
+  kChecked,   // passes; some cases are answered by the Junction kernel
+  kEmulated,  // answered by the Junction kernel as Linux would
+  kPartial,   // answered, but not all of it: see the note
+  kEnosys,    // ENOSYS
+  kDenied,    // EPERM
+};
+
+using SyscallHandler = int64_t (*)(Call& call);
+
+struct GuestSyscall {
+  const char* name = nullptr;  // null: no such number, ENOSYS
+  const char* arguments = "";
+  const char* note = "";
+  SyscallLevel level = SyscallLevel::kEnosys;
+  SyscallHandler handler = nullptr;
+};
+
+inline constexpr size_t kGuestSyscalls = DISPATCH_ROWS;
+
+/// The row of each number.
+struct GuestTable {
+  GuestSyscall rows[kGuestSyscalls];
+  /// The row, or one without a name for a number that is not in the table.
+  const GuestSyscall& operator[](uint64_t number) const {
+    return rows[number < kGuestSyscalls ? number : kGuestSyscalls - 1];
+  }
+};
+
+extern const GuestTable kGuestTable;
+
+}  // namespace junction

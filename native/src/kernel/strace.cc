@@ -1,0 +1,99 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "kernel/strace.h"
+
+#include <sys/syscall.h>
+
+#include "kernel/guest_memory.h"
+#include "kernel/guest_table.h"
+#include "kernel/host_call.h"
+#include "kernel/text_buffer.h"
+
+namespace junction {
+namespace {
+
+constexpr size_t kTextShown_bytes = 64;
+using Line = TextBuffer<640>;
+
+void AddText(Line& line, uint64_t address) {
+  char text[kTextShown_bytes + 1];
+  const int64_t length = CopyTextFromGuest(text, address, sizeof(text));
+  if (length < 0 && length != -ENAMETOOLONG) {
+    line.AddHex(address);
+    return;
+  }
+  const size_t shown = length < 0 ? kTextShown_bytes : static_cast<size_t>(length);
+  line.AddChar('"');
+  for (size_t i = 0; i < shown; ++i) {
+    line.AddChar(text[i] >= ' ' && text[i] < 0x7f ? text[i] : '.');
+  }
+  line.AddChar('"');
+  if (length < 0) {
+    line.Add("...");
+  }
+}
+
+void AddArgument(Line& line, char kind, uint64_t value) {
+  switch (kind) {
+    case 'd':
+      line.AddSigned(static_cast<int32_t>(value));
+      return;
+    case 'u':
+      line.AddUnsigned(value);
+      return;
+    case 'o':
+      line.AddChar('0').AddUnsigned(value & 0xffffffff, 8);
+      return;
+    case 's':
+      AddText(line, value);
+      return;
+    default:
+      line.AddHex(value);
+  }
+}
+
+void StartLine(Line& line, const ThreadBlock& thread) {
+  const auto number = static_cast<uint32_t>(thread.guest.number);
+  line.AddChar('[').AddSigned(thread.thread_id).Add("] ");
+  if (kGuestTable[number].name != nullptr) {
+    line.Add(kGuestTable[number].name);
+  } else {
+    line.Add("syscall_").AddUnsigned(number);
+  }
+}
+
+void Print(Line& line) {
+  line.AddChar('\n');
+  HostCall(SYS_write, 2, line.data(), line.size());
+}
+
+}  // namespace
+
+void TraceCall(const ThreadBlock& thread) {
+  Line line;
+  StartLine(line, thread);
+  const auto number = static_cast<uint32_t>(thread.guest.number);
+  const char* kinds = kGuestTable[number].name != nullptr ? kGuestTable[number].arguments : "xxxxxx";
+  line.AddChar('(');
+  for (int i = 0; kinds[i] != '\0'; ++i) {
+    if (i > 0) {
+      line.Add(", ");
+    }
+    AddArgument(line, kinds[i], thread.guest.args[i]);
+  }
+  line.AddChar(')');
+  Print(line);
+}
+
+void TraceResult(const ThreadBlock& thread) {
+  Line line;
+  StartLine(line, thread);
+  line.Add(" = ");
+  if (thread.result > -4096 && thread.result < 1 << 20) {
+    line.AddSigned(thread.result);
+  } else {
+    line.AddHex(static_cast<uint64_t>(thread.result));
+  }
+  Print(line);
+}
+
+}  // namespace junction

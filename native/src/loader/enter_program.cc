@@ -1,0 +1,205 @@
+// SPDX-License-Identifier: Apache-2.0
+// The last steps before a guest's first instruction. Read first: System V ABI AMD64 supplement 3.4 (process initialisation),
+// getauxval(3), Linux's create_elf_tables (fs/binfmt_elf.c).
+#include "loader/enter_program.h"
+
+#include <asm/prctl.h>
+#include <elf.h>
+#include <sys/prctl.h>
+#include <sys/syscall.h>
+
+#include <csignal>
+
+#include "kernel/guest_path.h"
+#include "kernel/host_call.h"
+#include "kernel/signal_table.h"
+#include "kernel/thread_block.h"
+#include "loader/image_patcher.h"
+#include "loader/load_program.h"
+
+#ifndef AT_RSEQ_FEATURE_SIZE
+#define AT_RSEQ_FEATURE_SIZE 27
+#endif
+#ifndef AT_RSEQ_ALIGN
+#define AT_RSEQ_ALIGN 28
+#endif
+#ifndef AT_MINSIGSTKSZ
+#define AT_MINSIGSTKSZ 51
+#endif
+
+namespace junction {
+namespace {
+
+constexpr size_t kAuxPairs = 24;
+constexpr uint32_t kRseqSignature = 0x53053053;  // the one that glibc registers with on x86
+constexpr uint64_t kRseqArea_bytes = 32;
+constexpr uint64_t kRseqUnregister = 1;
+constexpr char kPlatform[] = "x86_64";
+
+LoadedProgram g_program;
+
+size_t Count(const char* const* texts) {
+  size_t count = 0;
+  while (texts[count] != nullptr) {
+    ++count;
+  }
+  return count;
+}
+
+// Small things that the auxiliary vector points to, above the pointers.
+struct StackTexts {
+  uint64_t random[2];
+  char platform[8];
+  char as_given[PATH_MAX];
+};
+
+class AuxWriter {
+ public:
+  explicit AuxWriter(uint64_t* to) : to_(to) {}
+  void Add(uint64_t type, uint64_t value) {
+    KERNEL_CHECK(pairs_ < kAuxPairs);
+    ++pairs_;
+    *to_++ = type;
+    *to_++ = value;
+  }
+
+ private:
+  uint64_t* to_;
+  size_t pairs_ = 0;
+};
+
+void WriteAuxv(uint64_t* to, const HostAuxv& host, const StackTexts& texts) {
+  AuxWriter aux(to);
+  if (host.vdso != 0) {
+    aux.Add(AT_SYSINFO_EHDR, host.vdso);
+  }
+  aux.Add(AT_HWCAP, host.hwcap);
+  aux.Add(AT_PAGESZ, 4096);
+  aux.Add(AT_CLKTCK, host.clock_ticks);
+  aux.Add(AT_PHDR, g_program.headers);
+  aux.Add(AT_PHENT, sizeof(Elf64_Phdr));
+  aux.Add(AT_PHNUM, g_program.header_count);
+  aux.Add(AT_BASE, g_program.interpreter_base);
+  aux.Add(AT_FLAGS, 0);
+  aux.Add(AT_ENTRY, g_program.entry);
+  aux.Add(AT_UID, host.uid);
+  aux.Add(AT_EUID, host.euid);
+  aux.Add(AT_GID, host.gid);
+  aux.Add(AT_EGID, host.egid);
+  aux.Add(AT_SECURE, 0);
+  aux.Add(AT_RANDOM, reinterpret_cast<uint64_t>(texts.random));
+  aux.Add(AT_HWCAP2, host.hwcap2);
+  aux.Add(AT_EXECFN, reinterpret_cast<uint64_t>(texts.as_given));
+  aux.Add(AT_PLATFORM, reinterpret_cast<uint64_t>(texts.platform));
+  if (host.min_signal_stack != 0) {
+    aux.Add(AT_MINSIGSTKSZ, host.min_signal_stack);
+  }
+  if (host.rseq_size != 0) {
+    aux.Add(AT_RSEQ_FEATURE_SIZE, host.rseq_size);
+    aux.Add(AT_RSEQ_ALIGN, host.rseq_align);
+  }
+  aux.Add(AT_NULL, 0);
+}
+
+// Lays out argc, argv, envp and auxv from `stack` upwards.
+void WritePointers(uint64_t* stack, size_t argc, size_t envc, const EnterSpec& spec, const HostAuxv& host,
+                   const StackTexts& texts) {
+  uint64_t* to = stack;
+  *to++ = argc;
+  for (size_t i = 0; i <= argc; ++i) {
+    *to++ = reinterpret_cast<uint64_t>(spec.argv[i]);
+  }
+  for (size_t i = 0; i <= envc; ++i) {
+    *to++ = reinterpret_cast<uint64_t>(spec.envp[i]);
+  }
+  WriteAuxv(to, host, texts);
+}
+
+// Makes /proc/self/cmdline, environ and auxv show the guest's. Best effort: needs a host with checkpoint/restore compiled in.
+void TellHostAboutStack(const EnterSpec& spec, uint64_t* stack, size_t argc, size_t envc) {
+  if (!spec.strings_are_contiguous || argc == 0) {
+    return;
+  }
+  const auto end_of = [](const char* text) { return reinterpret_cast<uint64_t>(text) + TextLength(text) + 1; };
+  const uint64_t brk = static_cast<uint64_t>(HostCall(SYS_brk, 0));
+  struct prctl_mm_map map = {};
+  map.start_code = 0x70000000;
+  map.end_code = map.start_code + 4096;
+  map.start_data = map.end_code;
+  map.end_data = map.start_data;
+  map.start_brk = brk;
+  map.brk = brk;
+  map.start_stack = reinterpret_cast<uint64_t>(stack);
+  map.arg_start = reinterpret_cast<uint64_t>(spec.argv[0]);
+  map.arg_end = end_of(spec.argv[argc - 1]);
+  map.env_start = envc > 0 ? reinterpret_cast<uint64_t>(spec.envp[0]) : map.arg_end;
+  map.env_end = envc > 0 ? end_of(spec.envp[envc - 1]) : map.arg_end;
+  map.auxv = reinterpret_cast<decltype(map.auxv)>(stack + 1 + argc + 1 + envc + 1);
+  map.auxv_size = kAuxPairs * 16;
+  map.exe_fd = static_cast<uint32_t>(-1);
+  HostCall(SYS_prctl, PR_SET_MM, PR_SET_MM_MAP, &map, sizeof(map), 0);
+}
+
+// comm, as execve sets it.
+void NameProcess(const char* path) {
+  const char* name = path;
+  for (const char* at = path; *at != '\0'; ++at) {
+    if (*at == '/') {
+      name = at + 1;
+    }
+  }
+  HostCall(SYS_prctl, PR_SET_NAME, name, 0, 0, 0);
+}
+
+// Nothing of our own libc may stay known to the host, or it would write into its memory later.
+void ForgetOwnThread(const HostAuxv& host) {
+  if (host.rseq_address != 0) {
+    HostCall(SYS_rseq, host.rseq_address, kRseqArea_bytes, kRseqUnregister, kRseqSignature);
+  }
+  HostCall(SYS_set_robust_list, nullptr, 24);
+  HostCall(SYS_set_tid_address, nullptr);
+  HostCall(SYS_arch_prctl, ARCH_SET_FS, 0);
+}
+
+}  // namespace
+
+int64_t EnterProgram(const EnterSpec& spec, const HostAuxv& host) {
+  uint64_t random[4];
+  if (HostCall(SYS_getrandom, random, sizeof(random), 0) != static_cast<int64_t>(sizeof(random))) {
+    return -EIO;
+  }
+  CopyPath(g_uproc.control_path, spec.control_path);
+  CopyPath(g_uproc.plan_path, spec.plan_path);
+  g_uproc.control = spec.control;  // sites are counted while the program is loaded
+  if (const int64_t error = LoadProgram(spec.file, random[0], g_program); error != 0) {
+    return error;
+  }
+  CopyPath(g_uproc.exe_path, g_program.path);
+  g_uproc.brk_start = g_program.brk_start;
+  g_uproc.brk_now = g_program.brk_start;
+  g_uproc.brk_limit = g_program.brk_limit;
+
+  // The guest's stack goes on where ours ends: it is the host's own stack area, which grows as the guest expects.
+  auto* const texts = static_cast<StackTexts*>(__builtin_alloca(sizeof(StackTexts)));
+  texts->random[0] = random[1];
+  texts->random[1] = random[2];
+  __builtin_memcpy(texts->platform, kPlatform, sizeof(kPlatform));
+  CopyPath(texts->as_given, spec.as_given);
+  const size_t argc = Count(spec.argv);
+  const size_t envc = Count(spec.envp);
+  const size_t words = 1 + argc + 1 + envc + 1 + kAuxPairs * 2;
+  auto* stack = static_cast<uint64_t*>(__builtin_alloca_with_align((words + 2) * sizeof(uint64_t), 128));
+  WritePointers(stack, argc, envc, spec, host, *texts);
+  TellHostAboutStack(spec, stack, argc, envc);
+  NameProcess(spec.file);
+  ForgetOwnThread(host);
+  static const LoaderHooks kHooks = {&PatchMapping, &ForgetRange, &IsTrampoline, &PlanExec};
+  if (const int64_t error = StartKernel(spec.control, kHooks); error != 0) {
+    KernelPanic("cannot start: the host refuses what interception needs; errno", static_cast<uint64_t>(-error));
+  }
+  const uint64_t mask = spec.signal_mask & ~kNeverBlocked;
+  HostCall(SYS_rt_sigprocmask, SIG_SETMASK, &mask, nullptr, sizeof(mask));
+  junction_enter_guest(g_program.start, reinterpret_cast<uint64_t>(stack));
+}
+
+}  // namespace junction

@@ -1,0 +1,33 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+
+#include "kernel/uproc.h"
+
+namespace junction {
+
+/// What the first program of a process is given, besides the program itself.
+struct EnterSpec {
+  const char* file;       // to load
+  const char* as_given;   // AT_EXECFN
+  const char* const* argv;  // strings that stay where they are; ends with a null pointer
+  const char* const* envp;
+  ControlBlock* control;
+  const char* control_path;
+  const char* plan_path;
+  uint64_t signal_mask;
+  bool strings_are_contiguous;  // argv's strings and after them envp's, as the host lays them out (/proc/self/cmdline)
+};
+
+/// Host facts that the guest is told as they are; collected by libc code before.
+struct HostAuxv {
+  uint64_t vdso, hwcap, hwcap2, clock_ticks, min_signal_stack, uid, euid, gid, egid, rseq_size, rseq_align;
+  uint64_t rseq_address;  // where our own libc registered its rseq area, 0 = nowhere
+};
+
+/// Loads and enters the program; returns -errno only if that failed. Uses host calls only: no libc from here on.
+int64_t EnterProgram(const EnterSpec& spec, const HostAuxv& auxv);
+
+}  // namespace junction

@@ -1,0 +1,21 @@
+// SPDX-License-Identifier: Apache-2.0
+// Rewrites the `syscall` sites of executable file mappings in this process and keeps a record of them.
+//
+// Trampolines of images below 2 GiB lie in the fixed area (address_map.h); those of others in a mapping near the image. All
+// functions: caller holds UProc::memory_lock, or there is one thread.
+#pragma once
+
+#include "kernel/uproc.h"
+
+namespace junction {
+
+/// LoaderHooks::patch_mapping. Whatever goes wrong, the mapping stays usable and its sites are left to the net.
+void PatchMapping(const CodeMapping& mapping);
+
+/// LoaderHooks::forget_range.
+void ForgetRange(uint64_t address, uint64_t size_bytes);
+
+/// LoaderHooks::is_trampoline.
+bool IsTrampoline(uint64_t address, uint64_t size_bytes);
+
+}  // namespace junction

@@ -1,0 +1,127 @@
+// SPDX-License-Identifier: Apache-2.0
+// Test driver: runs a program on the Junction kernel without any sandbox.
+//   passthrough_exec [--strace] [--cores N] [--plans DIR] [--stats FILE] program [argument...]
+#include <fcntl.h>
+#include <sys/mman.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <cstdio>
+#include <cstdlib>
+#include <cstring>
+#include <string>
+
+#include "loader/program.h"
+
+namespace {
+
+using junction::ControlBlock;
+
+struct Options {
+  bool strace = false;
+  uint32_t cores = 2;
+  std::string plans;
+  std::string stats;
+  int program = 1;
+};
+
+Options ParseOptions(int argc, char** argv) {
+  Options options;
+  int at = 1;
+  for (; at < argc && argv[at][0] == '-'; ++at) {
+    const std::string name = argv[at];
+    if (name == "--strace") {
+      options.strace = true;
+    } else if (name == "--cores" && at + 1 < argc) {
+      options.cores = static_cast<uint32_t>(std::strtoul(argv[++at], nullptr, 10));
+    } else if (name == "--plans" && at + 1 < argc) {
+      options.plans = argv[++at];
+    } else if (name == "--stats" && at + 1 < argc) {
+      options.stats = argv[++at];
+    } else {
+      break;
+    }
+  }
+  options.program = at;
+  return options;
+}
+
+ControlBlock* MakeControlBlock(std::string& path) {
+  path = "/tmp/passthrough_exec.XXXXXX";
+  const int fd = mkstemp(path.data());
+  if (fd < 0 || ftruncate(fd, junction::kControlBlockSize_bytes) != 0) {
+    return nullptr;
+  }
+  void* const block = mmap(nullptr, junction::kControlBlockSize_bytes, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+  close(fd);
+  return block == MAP_FAILED ? nullptr : static_cast<ControlBlock*>(block);
+}
+
+// One `key value` a line, for tests that ask what happened inside.
+void WriteStats(const std::string& path, const ControlBlock& control) {
+  FILE* const file = fopen(path.c_str(), "w");
+  if (file == nullptr) {
+    perror(path.c_str());
+    return;
+  }
+  uint64_t calls = 0;
+  for (const auto& thread : control.threads) {
+    calls += thread.guest_syscalls.load();
+  }
+  fprintf(file, "guest_syscalls %lu\nprocesses_started %lu\nsites_patched %lu\nsud_traps %lu\nlisten_seq %u\n", calls,
+          control.processes_started.load(), control.sites_patched.load(), control.sud_traps.load(),
+          control.listen_seq.load());
+  for (const auto& port : control.ports) {
+    if (port.guest_port.load() != 0) {
+      fprintf(file, "port %u %u %u %u\n", port.guest_port.load(), port.host_port.load(), port.protocol.load(),
+              port.listening.load());
+    }
+  }
+  fclose(file);
+}
+
+int WaitFor(pid_t child) {
+  int status = 0;
+  while (waitpid(child, &status, 0) < 0) {
+  }
+  return WIFSIGNALED(status) ? 128 + WTERMSIG(status) : WEXITSTATUS(status);
+}
+
+}  // namespace
+
+int main(int argc, char** argv, char** envp) {
+  if (junction::IsSecondStage(argc, argv)) {
+    junction::RunSecondStage(argc, argv, envp);
+  }
+  const Options options = ParseOptions(argc, argv);
+  if (options.program >= argc) {
+    fprintf(stderr, "usage: %s [--strace] [--cores N] [--plans DIR] [--stats FILE] program [argument...]\n", argv[0]);
+    return 125;
+  }
+  junction::ProgramSpec spec;
+  spec.path = argv[options.program];
+  spec.plan_path = options.plans;
+  for (int i = options.program; i < argc; ++i) {
+    spec.argv.emplace_back(argv[i]);
+  }
+  for (char** entry = envp; *entry != nullptr; ++entry) {
+    spec.env.emplace_back(*entry);
+  }
+  spec.control = MakeControlBlock(spec.control_path);
+  if (spec.control == nullptr) {
+    perror("passthrough_exec: control block");
+    return 125;
+  }
+  spec.control->core_limit = options.cores;
+  spec.control->strace = options.strace ? 1 : 0;
+  const pid_t child = fork();
+  if (child == 0) {
+    junction::RunProgram(spec);
+  }
+  const int status = WaitFor(child);
+  if (!options.stats.empty()) {
+    WriteStats(options.stats, *spec.control);
+  }
+  unlink(spec.control_path.c_str());
+  return status;
+}

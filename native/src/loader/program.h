@@ -1,0 +1,39 @@
+// SPDX-License-Identifier: Apache-2.0
+// The two doors into the loader: junction_run's sandboxed child starts the first program of an instance with RunProgram,
+// and each guest execve is a host exec of junction_run itself whose main() hands over to RunSecondStage.
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "base/control_block.h"
+
+namespace junction {
+
+/// All that a guest program is started from.
+struct ProgramSpec {
+  std::string path;  // as typed; looked up in the PATH of `env` when it has no slash
+  std::vector<std::string> argv;  // argv[0] included
+  std::vector<std::string> env;  // `K=V`
+  ControlBlock* control = nullptr;  // shared mapping of the instance's control block, 64 KiB; the loader may move it
+  std::string
+      control_path;  // absolute path, as the guest sees it, of the same control block: each execve opens it anew
+  std::string
+      plan_path;  // as the guest sees it: folder of read-only patch plans made outside of the sandbox; may be empty
+};
+
+/// Loads the program into this process and enters it with every guest syscall intercepted. The last call of the
+/// sandboxed child: needs one thread, default signal dispositions and /proc; the host filter may be installed already.
+/// All descriptors that are open and not close-on-exec belong to the guest from here on.
+/// Never returns: a program that cannot be started prints `junction_run: <path>: <reason>` to descriptor 2 and exits
+/// with 127 (not found) or 126 (found, not runnable).
+[[noreturn]] void RunProgram(const ProgramSpec& spec);
+
+/// True in a process that a guest execve made: main() must call RunSecondStage before it does anything else.
+bool IsSecondStage(int argc, char** argv);
+
+/// The second half of a guest execve: argv is [kSecondStageName, control path, plan path, file, file name as given, argv...], the
+/// environment is the guest's.
+[[noreturn]] void RunSecondStage(int argc, char** argv, char** envp);
+
+}  // namespace junction
