@@ -44,7 +44,7 @@ const LAYOUT_TAG = /^[A-Za-z0-9_][A-Za-z0-9_.:/+-]{0,254}$/;
 const REGISTRY = /^(?:[A-Za-z0-9](?:[A-Za-z0-9.-]*[A-Za-z0-9])?|\[[0-9A-Fa-f:]+\])(?::\d{1,5})?$/;
 const COMPONENT = /^[a-z0-9]+(?:(?:\.|_{1,2}|-+)[a-z0-9]+)*$/;
 /** Without the colon that ends a path, and without control characters, since paths are shown to people. */
-// eslint-disable-next-line no-control-regex -- control characters are what is refused
+
 const PATH = /^\/[^:\u0000-\u001f\u007f]*$/;
 
 const DEFAULT_REGISTRY = 'docker.io';

@@ -1,0 +1,102 @@
+// SPDX-License-Identifier: Apache-2.0
+import type { HostExit, HostProcess, InstanceHost, ListeningPort } from './instance-host.js';
+import type { InstanceRecord, ProcessId } from './instance-record.js';
+import type { InstanceStatus } from './status-file.js';
+
+/** A process that ends when a test says so. */
+export class FakeProcess implements HostProcess {
+  readonly signals: number[] = [];
+  readonly startTimeTicks = 7n;
+  isClosed = false;
+  isGone = false;
+  #end!: (exit: HostExit) => void;
+  readonly #exited = new Promise<HostExit>((resolve) => {
+    this.#end = resolve;
+  });
+
+  constructor(readonly pid: number) {}
+
+  wait(): Promise<HostExit> {
+    return this.#exited;
+  }
+
+  signal(signal: number): boolean {
+    this.signals.push(signal);
+    return !this.isGone;
+  }
+
+  close(): void {
+    this.isClosed = true;
+  }
+
+  end(exit: HostExit): void {
+    this.isGone = true;
+    this.#end(exit);
+  }
+}
+
+/** A host without processes: a test plays their part. */
+export class FakeHost implements InstanceHost {
+  readonly saved: InstanceRecord[] = [];
+  readonly launched: FakeProcess[] = [];
+  /** By pid: what can be attached to. */
+  readonly processes = new Map<number, FakeProcess>();
+  readonly calls: string[] = [];
+  statusNow: InstanceStatus | undefined;
+  output: string[] = [];
+  portsNow: ListeningPort[] = [];
+  launchError: Error | undefined;
+  prepareError: Error | undefined;
+  #nextPid = 100;
+
+  save(record: InstanceRecord): Promise<void> {
+    this.saved.push(record);
+    return Promise.resolve();
+  }
+
+  prepare(record: InstanceRecord): Promise<void> {
+    this.calls.push(`prepare ${record.spec.id}`);
+    return this.prepareError === undefined ? Promise.resolve() : Promise.reject(this.prepareError);
+  }
+
+  launch(record: InstanceRecord): HostProcess {
+    this.calls.push(`launch ${record.spec.id}`);
+    if (this.launchError !== undefined) throw this.launchError;
+    const process = this.add();
+    this.launched.push(process);
+    return process;
+  }
+
+  attach(id: ProcessId): HostProcess | undefined {
+    return this.processes.get(id.pid);
+  }
+
+  status(): Promise<InstanceStatus | undefined> {
+    return Promise.resolve(this.statusNow);
+  }
+
+  lastOutput(): Promise<string[]> {
+    return Promise.resolve(this.output);
+  }
+
+  ports(): ListeningPort[] {
+    return this.portsNow;
+  }
+
+  applyCoreLimit(record: InstanceRecord): Promise<void> {
+    this.calls.push(`cores ${record.spec.coreLimit}`);
+    return Promise.resolve();
+  }
+
+  remove(record: InstanceRecord): Promise<void> {
+    this.calls.push(`remove ${record.spec.id}`);
+    return Promise.resolve();
+  }
+
+  add(): FakeProcess {
+    const process = new FakeProcess(this.#nextPid);
+    this.#nextPid += 1;
+    this.processes.set(process.pid, process);
+    return process;
+  }
+}

@@ -1,0 +1,48 @@
+// SPDX-License-Identifier: Apache-2.0
+// What a supervisor needs of the host, as a port: the life cycle is tested without one.
+import type { InstanceRecord, ProcessId } from './instance-record.js';
+import type { InstanceStatus } from './status-file.js';
+
+/** How a process of the host ended; nothing is known of one that was not our child. */
+export interface HostExit {
+  readonly exitCode?: number;
+  readonly signal?: number;
+}
+
+/** A process that is held so that it cannot be taken for another one. */
+export interface HostProcess {
+  readonly pid: number;
+  readonly startTimeTicks: bigint;
+  wait(): Promise<HostExit>;
+  /** False when it is gone. */
+  signal(signal: number): boolean;
+  /** Gives it up; a pending `wait` never settles. */
+  close(): void;
+}
+
+/** A TCP port on which the guest listens. */
+export interface ListeningPort {
+  readonly guestPort: number;
+  readonly hostPort: number;
+}
+
+export interface InstanceHost {
+  /** Writes the record; calls for one instance take effect in order. */
+  save(record: InstanceRecord): Promise<void>;
+  /** Makes all that a start needs: folders, cgroup, secrets, configuration. Any number of times. */
+  prepare(record: InstanceRecord): Promise<void>;
+  /** Starts junction_run. Throws when it cannot be started. */
+  launch(record: InstanceRecord): HostProcess;
+  /** Undefined when that process is gone. */
+  attach(id: ProcessId): HostProcess | undefined;
+  /** What junction_run recorded; undefined when it has not yet. */
+  status(id: string): Promise<InstanceStatus | undefined>;
+  /** The last lines that the guest printed, oldest first. */
+  lastOutput(id: string): Promise<string[]>;
+  /** The ports of a running instance, as its control block says. */
+  ports(id: string): ListeningPort[];
+  /** Puts the record's core limit into force for a running instance. */
+  applyCoreLimit(record: InstanceRecord): Promise<void>;
+  /** Removes all that `prepare` and `launch` made. */
+  remove(record: InstanceRecord): Promise<void>;
+}

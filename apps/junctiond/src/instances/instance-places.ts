@@ -1,0 +1,39 @@
+// SPDX-License-Identifier: Apache-2.0
+import { join } from 'node:path';
+
+/** Folders and files of one instance. */
+export interface InstancePlaces {
+  /** On disk: what outlives junctiond and a reboot. */
+  readonly instanceDir: string;
+  readonly recordFile: string;
+  readonly secretsFile: string;
+  /** Written by junction_run. */
+  readonly statusFile: string;
+  /** What junction_run itself says. */
+  readonly monitorLogFile: string;
+  /** In the folder of sockets: what lives as long as the instance runs. */
+  readonly runDir: string;
+  readonly configFile: string;
+  readonly envFile: string;
+  readonly controlFile: string;
+}
+
+/** `instancesDir` on disk and `runDir` of the stack; the id has been checked to be a plain name. */
+export function placesOf(
+  id: string,
+  stack: { readonly instancesDir: string; readonly runDir: string },
+): InstancePlaces {
+  const instanceDir = join(stack.instancesDir, id);
+  const runDir = join(stack.runDir, 'instances', id);
+  return {
+    instanceDir,
+    recordFile: join(instanceDir, 'spec.json'),
+    secretsFile: join(instanceDir, 'secrets.json'),
+    statusFile: join(instanceDir, 'status.json'),
+    monitorLogFile: join(instanceDir, 'junction_run.log'),
+    runDir,
+    configFile: join(runDir, 'config'),
+    envFile: join(runDir, 'env'),
+    controlFile: join(runDir, 'control'),
+  };
+}
