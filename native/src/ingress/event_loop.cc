@@ -1,0 +1,115 @@
+// SPDX-License-Identifier: Apache-2.0
+// Hot path: one epoll_wait and two readings of the clock a turn.
+#include "ingress/event_loop.h"
+
+#include <sched.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <climits>
+#include <ctime>
+
+#include "base/check.h"
+
+namespace junction::ingress {
+namespace {
+
+uint64_t MonotonicNs() {
+  timespec now;
+  clock_gettime(CLOCK_MONOTONIC, &now);
+  return static_cast<uint64_t>(now.tv_sec) * 1'000'000'000 + static_cast<uint64_t>(now.tv_nsec);
+}
+
+}  // namespace
+
+EventLoop::EventLoop(WorkerCounters& counters, uint32_t spin_us)
+    : spin_ns_(uint64_t{spin_us} * 1'000), counters_(counters), now_ns_(MonotonicNs()), timers_(now_ns_ / 1'000'000) {}
+
+Result<void> EventLoop::Open() {
+  epoll_.Reset(epoll_create1(EPOLL_CLOEXEC));
+  if (!epoll_.valid()) {
+    return ErrnoError("epoll_create1");
+  }
+  return {};
+}
+
+Result<void> EventLoop::Add(int fd, uint32_t events, EventTarget& target) {
+  epoll_event event{.events = events, .data = {.ptr = &target}};
+  if (epoll_ctl(epoll_.get(), EPOLL_CTL_ADD, fd, &event) != 0) {
+    return ErrnoError("epoll_ctl");
+  }
+  return {};
+}
+
+void EventLoop::Remove(int fd) { JUNCTION_CHECK(epoll_ctl(epoll_.get(), EPOLL_CTL_DEL, fd, nullptr) == 0); }
+
+uint64_t EventLoop::ReadClock() {
+  now_ns_ = MonotonicNs();
+  return now_ns_;
+}
+
+int EventLoop::Poll(int timeout_ms) {
+  const int count = epoll_wait(epoll_.get(), events_.data(), static_cast<int>(events_.size()), timeout_ms);
+  if (count < 0) {
+    JUNCTION_CHECK(errno == EINTR);
+    return 0;
+  }
+  return count;
+}
+
+bool EventLoop::Spin(GapPredictor& predictor, int& count) {
+  const uint64_t begin = MonotonicNs();
+  uint64_t now = begin;
+  do {
+    count = Poll(0);
+    now = MonotonicNs();
+    if (count > 0) {
+      break;
+    }
+    // Where the machine is full this lets others run, the function that we wait for above all.
+    sched_yield();
+  } while (now - begin < spin_ns_);
+  counters_.spun_ns.Add(now - begin);
+  if (count > 0) {
+    predictor.Hit();
+    counters_.spin_hits.Add();
+    return true;
+  }
+  predictor.Miss();
+  counters_.spin_misses.Add();
+  return false;
+}
+
+int EventLoop::Wait() {
+  if (!ready_.empty()) {
+    return Poll(0);
+  }
+  GapPredictor* predictor = nullptr;
+  if (spin_ns_ > 0 && predictor_ != nullptr) {
+    predictor = predictor_;
+    predictor_ = nullptr;
+    if (predictor->ShouldSpin()) {
+      int count = 0;
+      if (Spin(*predictor, count)) {
+        return count;
+      }
+      predictor = nullptr;
+    } else {
+      counters_.spin_skips.Add();
+    }
+  }
+  const uint64_t next_ms = timers_.NextTick();
+  const uint64_t now_ms = this->now_ms();
+  int timeout = -1;
+  if (next_ms != UINT64_MAX) {
+    timeout = next_ms <= now_ms ? 0 : static_cast<int>(std::min<uint64_t>(next_ms - now_ms, INT_MAX));
+  }
+  const uint64_t slept_from = predictor != nullptr ? MonotonicNs() : 0;
+  const int count = Poll(timeout);
+  if (predictor != nullptr && count > 0 && MonotonicNs() - slept_from <= spin_ns_) {
+    predictor->WouldHaveHit();
+  }
+  return count;
+}
+
+}  // namespace junction::ingress
