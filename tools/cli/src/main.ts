@@ -67,6 +67,7 @@ withStackOptions(program.command('up'))
   )
   .option('--no-build', 'start what is built (JUNCTION_NO_BUILD=1)')
   .option('--no-example', 'do not deploy and invoke the AES function')
+  .option('--at-boot', 'start it at every boot too (where systemd is process 1 that is always so)')
   .option('--json', 'print the result as JSON')
   .action((options: UpOptions & StackOptions) =>
     up(
@@ -79,6 +80,7 @@ withStackOptions(program.command('up'))
 withStackOptions(program.command('down'))
   .description('stop the stack; nothing of it stays on the host but its data on disk')
   .option('--purge', 'remove its data too: images, functions, secrets, credentials, logs')
+  .option('--at-boot', 'still start it at the next boot')
   .option('--json', 'print the result as JSON')
   .action((options: DownOptions & StackOptions) => down(options, settingsOf(options)));
 

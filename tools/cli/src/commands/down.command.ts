@@ -4,6 +4,7 @@ import { rmSync } from 'node:fs';
 import { CommandError } from '../exit-code.ts';
 import { stopProcess } from '../process/stop-process.ts';
 import { appManager } from '../stack/app-manager.ts';
+import { removeBootScript } from '../stack/boot-script.ts';
 import { schedulerDaemon, stopInstances } from '../stack/instances.ts';
 import { removeLeftovers } from '../stack/leftovers.ts';
 import type { StackSettings } from '../stack/stack-settings.ts';
@@ -11,6 +12,7 @@ import { step, tell } from '../terminal/progress.ts';
 
 export interface DownOptions {
   readonly purge?: boolean;
+  readonly atBoot?: boolean;
   readonly json?: boolean;
 }
 
@@ -30,6 +32,7 @@ export async function down(options: DownOptions, settings: StackSettings): Promi
     if (daemon !== undefined) await stopProcess(daemon, 5_000);
     return instances;
   });
+  if (options.atBoot !== true) removeBootScript(paths.stack);
   const faults = removeLeftovers(paths);
   if (options.purge === true) rmSync(paths.stateDir, { recursive: true, force: true });
   if (options.json === true) {

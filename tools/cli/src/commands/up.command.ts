@@ -7,6 +7,7 @@ import { deployAes, invokeAes, waitForAes } from '../stack/aes-check.ts';
 import type { AesResult } from '../stack/aes-check.ts';
 import { appManager } from '../stack/app-manager.ts';
 import type { AppManager } from '../stack/app-manager.ts';
+import { installBootScript } from '../stack/boot-script.ts';
 import { ensureCredentials } from '../stack/credentials.ts';
 import { GatewayClient, gatewayUrl } from '../stack/gateway-client.ts';
 import { isHealthy } from '../stack/health.ts';
@@ -20,6 +21,7 @@ import { buildStack } from './build.ts';
 export interface UpOptions {
   readonly build: boolean;
   readonly example: boolean;
+  readonly atBoot?: boolean;
   readonly json?: boolean;
 }
 
@@ -97,6 +99,7 @@ export async function up(options: UpOptions, settings: StackSettings, environmen
     await manager.apply(stackApps(settings, environment));
     await Promise.all(nodeApps.map((app) => waitForApp(app, settings, manager)));
   });
+  if (options.atBoot === true && manager.kind === 'supervisor') installBootScript(settings);
   let aes: AesResult | undefined;
   if (options.example) {
     const gateway = new GatewayClient(settings);

@@ -173,7 +173,7 @@ function init(): ProbeResult {
     : worse(
         'process 1',
         read('/proc/1/comm').trim(),
-        'no systemd: our supervisor keeps the stack running; start it at boot by ./junction up from your init',
+        'no systemd: our supervisor keeps the stack running; ./junction up --at-boot starts it at boot',
       );
 }
 
