@@ -1,2 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
-export {};
+import { runApp } from '@junctiond/rpc/nest';
+import { providerConfig } from './config.js';
+import { ProviderModule } from './provider.module.js';
+
+await runApp({
+  schema: providerConfig,
+  metricsPort: ({ metricsPort }) => metricsPort,
+  root: () => ProviderModule.create(),
+});

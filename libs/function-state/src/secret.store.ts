@@ -85,6 +85,12 @@ export class SecretStore {
     return names.sort();
   }
 
+  /** Name to revision of all secrets of a namespace; no value is opened. Throws `unreadable`. */
+  async revisions(namespace: string): Promise<ReadonlyMap<string, number>> {
+    const fields = await this.#connection.run((redis) => redis.hgetall(this.#keys.secrets(namespace)));
+    return new Map(Object.entries(fields).map(([name, text]) => [name, split(namespace, name, text).revision]));
+  }
+
   /** The named secrets that exist, in the order asked for. Throws `unreadable`. */
   async read(namespace: string, names: readonly string[]): Promise<readonly SecretRecord[]> {
     if (names.length === 0) {
@@ -98,11 +104,8 @@ export class SecretStore {
   }
 
   #decode(namespace: string, name: string, text: string): SecretRecord {
-    const [schema, revision, sealed] = text.split(' ');
-    if (schema !== String(SECRET_SCHEMA) || sealed === undefined) {
-      throw new StateError('unreadable', `the secret ${place(namespace, name)} has schema ${String(schema)}`);
-    }
-    return { name, revision: Number(revision), value: this.#sealer.open(place(namespace, name), sealed) };
+    const { revision, sealed } = split(namespace, name, text);
+    return { name, revision, value: this.#sealer.open(place(namespace, name), sealed) };
   }
 
   async #change(
@@ -126,6 +129,14 @@ export class SecretStore {
         throw new StateError('not-found', `secret ${name} does not exist in namespace ${namespace}`);
     }
   }
+}
+
+function split(namespace: string, name: string, text: string): { revision: number; sealed: string } {
+  const [schema, revision, sealed] = text.split(' ');
+  if (schema !== String(SECRET_SCHEMA) || sealed === undefined) {
+    throw new StateError('unreadable', `the secret ${place(namespace, name)} has schema ${String(schema)}`);
+  }
+  return { revision: Number(revision), sealed };
 }
 
 function place(namespace: string, name: string): string {

@@ -63,6 +63,14 @@ describe('SecretStore', () => {
     await expect(state.secrets.delete('ns', 'b')).rejects.toMatchObject({ code: 'not-found' });
   });
 
+  it('tells revisions without opening a value', async () => {
+    await state.secrets.create('ns', 'a', VALUE);
+    const stranger = new FunctionState(state.connection, 'test', new SecretSealer(Buffer.alloc(32, 8)));
+    const [record] = await state.secrets.read('ns', ['a']);
+    expect([...(await stranger.secrets.revisions('ns'))]).toEqual([['a', record?.revision]]);
+    expect((await state.secrets.revisions('elsewhere')).size).toBe(0);
+  });
+
   it('keeps no value readable in Redis', async () => {
     await state.secrets.create('ns', 'a', VALUE);
     const dump = await dumpRedis(state);
