@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 import { exitCode } from '../exit-code.ts';
+import { removeOrphanedStacks } from '../testing/orphaned-stacks.ts';
 import { runSteps } from '../testing/run-steps.ts';
 import { add, nothing } from '../testing/tally.ts';
 import type { Tally } from '../testing/tally.ts';
@@ -17,6 +18,7 @@ export interface TestOptions {
 export async function test(options: TestOptions, root: string): Promise<number> {
   const parts = new Set((options.only ?? testParts).filter((part) => options.skip?.includes(part) !== true));
   const outcomes = await runSteps(root, testPlan(root, parts, options.cache));
+  await removeOrphanedStacks(process.env);
   const sum = outcomes.reduce<Tally>((before, outcome) => add(before, outcome), nothing);
   for (const { name, ok, passed, failed } of outcomes) {
     tell(`${ok ? 'ok  ' : 'FAIL'} ${name}: ${passed} passed, ${failed} failed`);
