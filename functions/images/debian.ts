@@ -87,7 +87,9 @@ export function compilePython(root: string): void {
   const folders = ['usr/lib/python3.11', 'usr/lib/python3'].map((path) => join(root, path));
   const options = ['-q', '-j', '1', '-s', root, '-p', '/', '--invalidation-mode', 'unchecked-hash'];
   runCommand(join(root, 'lib64/ld-linux-x86-64.so.2'), [...python, '-m', 'compileall', ...options, ...folders], {
-    env: { PYTHONHOME: join(root, 'usr'), PYTHONHASHSEED: '0' },
+    // What it imports itself must not be compiled by the way: that would leave this folder's name in the files.
+    env: { PYTHONHOME: join(root, 'usr'), PYTHONHASHSEED: '0', PYTHONDONTWRITEBYTECODE: '1' },
+    isWholeEnv: true,
   });
 }
 

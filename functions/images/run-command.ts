@@ -4,13 +4,15 @@ import { spawnSync } from 'node:child_process';
 export interface RunOptions {
   readonly cwd?: string;
   readonly env?: Readonly<Record<string, string>>;
+  /** `env` is not on top of this process' own. */
+  readonly isWholeEnv?: boolean;
 }
 
 /** Runs a program to its end and returns its standard output. Throws what it wrote to standard error where it fails. */
 export function runCommand(program: string, args: readonly string[], options: RunOptions = {}): string {
   const result = spawnSync(program, args, {
     ...(options.cwd === undefined ? {} : { cwd: options.cwd }),
-    env: { ...process.env, ...options.env },
+    env: options.isWholeEnv === true ? options.env : { ...process.env, ...options.env },
     encoding: 'utf8',
     maxBuffer: 64 * 1024 * 1024,
   });

@@ -24,20 +24,17 @@ export interface FileContent {
   readonly bytes: Buffer;
 }
 
-/** Everything below a folder of the host as root-owned entries. */
-export function readTree(root: string): TarEntry[] {
-  const entries: TarEntry[] = [];
-  for (const path of readdirSync(root, { recursive: true, encoding: 'utf8' })) {
-    const onDisk = join(root, path);
-    const stat = lstatSync(onDisk);
+/** Everything below a folder of the host as root-owned entries; symbolic links are not followed. */
+export function readTree(root: string, below = ''): TarEntry[] {
+  return readdirSync(join(root, below)).flatMap((name) => {
+    const path = join(below, name);
+    const stat = lstatSync(join(root, path));
     const owned = { path, mode: stat.mode & 0o7777, uid: 0, gid: 0 };
-    if (stat.isDirectory()) entries.push({ ...owned, content: { kind: 'folder' } });
-    else if (stat.isFile()) entries.push({ ...owned, content: { kind: 'file', bytes: readFileSync(onDisk) } });
-    else if (stat.isSymbolicLink())
-      entries.push({ ...owned, mode: 0o777, content: { kind: 'link', target: readlinkSync(onDisk) } });
-    else throw new Error(`${path} is neither a file nor a folder nor a symbolic link`);
-  }
-  return entries;
+    if (stat.isDirectory()) return [{ ...owned, content: { kind: 'folder' } } as const, ...readTree(root, path)];
+    if (stat.isFile()) return { ...owned, content: { kind: 'file', bytes: readFileSync(join(root, path)) } } as const;
+    if (!stat.isSymbolicLink()) throw new Error(`${path} is neither a file nor a folder nor a symbolic link`);
+    return { ...owned, mode: 0o777, content: { kind: 'link', target: readlinkSync(join(root, path)) } } as const;
+  });
 }
 
 /** The archive with its entries sorted by path, so that a folder comes before what is in it. */

@@ -1,14 +1,24 @@
 // SPDX-License-Identifier: Apache-2.0
 import { spawnSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
-import { cpSync, mkdirSync, mkdtempSync, readFileSync, readdirSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import {
+  cpSync,
+  mkdirSync,
+  mkdtempSync,
+  readFileSync,
+  readdirSync,
+  rmSync,
+  statSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { gunzipSync } from 'node:zlib';
 import { afterAll, describe, expect, it } from '@jest/globals';
 import { buildImage, isUpToDate, stampOf, writeStamp } from '../images/build-image.ts';
 import { recipes } from '../images/recipes.ts';
-import { writeTar } from '../images/tar.ts';
+import { readTree, writeTar } from '../images/tar.ts';
 import { functionsRoot } from './running-program.fixture.ts';
 
 const scratch = mkdtempSync(join(tmpdir(), 'images-spec-'));
@@ -36,7 +46,9 @@ function readJson(file: string): unknown {
 }
 
 describe('build-images', () => {
-  it.each(recipes.map(({ name }) => name))('builds %s byte for byte as the last time', (name) => {
+  it.each(recipes.map(({ name }) => name))('builds %s byte for byte as elsewhere', (name) => {
+    process.env['TMPDIR'] = scratch;
+    delete process.env['PYTHONDONTWRITEBYTECODE'];
     const output = join(scratch, 'again');
     buildImage(recipe(name), { root: functionsRoot, output, packageCache: join(functionsRoot, '.cache/packages') });
     expect(digestsBelow(join(output, name))).toEqual(digestsBelow(join(functionsRoot, 'dist', name)));
@@ -94,6 +106,15 @@ describe('build-images', () => {
       `-rw------- 1000/1001         0 1970-01-01 00:00 ${long}`,
       '',
     ]);
+  });
+
+  it('reads a folder without following its links', () => {
+    const folder = join(scratch, 'tree');
+    mkdirSync(join(folder, 'usr/lib'), { recursive: true });
+    writeFileSync(join(folder, 'usr/lib/file'), 'x', { mode: 0o640 });
+    symlinkSync('usr/lib', join(folder, 'lib'));
+    const entries = readTree(folder).map(({ path, mode, content }) => `${path} ${mode.toString(8)} ${content.kind}`);
+    expect(entries).toEqual(['lib 777 link', 'usr 755 folder', 'usr/lib 755 folder', 'usr/lib/file 640 file']);
   });
 
   it('refuses a path that a header cannot hold', () => {

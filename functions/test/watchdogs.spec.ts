@@ -122,7 +122,7 @@ describe('fork-watchdog', () => {
     const answer = await exchange(watchdog.url, { body: 'please fail' });
     expect(answer.status).toBe(500);
     expect(answer.body.toString()).toContain('exit status 4');
-    expect(watchdog.stderr).toContain('stderr: word-count: asked to fail');
+    await until('the log line', () => watchdog.stderr.includes('stderr: word-count: asked to fail'));
   });
 
   it('tells the process about the request', async () => {
