@@ -12,9 +12,9 @@ export const longestUnixPathBytes = 107;
 export function parseAddress(text: string): Address | string {
   if (text.startsWith('unix:')) {
     const path = text.slice('unix:'.length);
-    if (!path.startsWith('/')) return `a unix address is unix:/absolute/path, not ${JSON.stringify(text)}`;
+    if (!path.startsWith('/')) return `is ${JSON.stringify(text)}, expected unix:/absolute/path`;
     if (Buffer.byteLength(path) > longestUnixPathBytes) {
-      return `the socket path is longer than ${longestUnixPathBytes} bytes: ${JSON.stringify(path)}`;
+      return `is longer than the ${longestUnixPathBytes} bytes of a socket path: ${JSON.stringify(path)}`;
     }
     return { kind: 'unix', path };
   }
@@ -22,7 +22,7 @@ export function parseAddress(text: string): Address | string {
   const port = Number(tcp?.groups?.['port']);
   const host = tcp?.groups?.['v6'] ?? tcp?.groups?.['host'];
   if (host === undefined || port > 65535) {
-    return `an address is unix:/absolute/path or host:port, not ${JSON.stringify(text)}`;
+    return `is ${JSON.stringify(text)}, expected unix:/absolute/path or host:port`;
   }
   return { kind: 'tcp', host, port };
 }

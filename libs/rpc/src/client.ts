@@ -98,7 +98,7 @@ async function* stream(
   request: unknown,
   options: StreamOptions,
   metadata: Metadata,
-): AsyncGenerator<unknown> {
+): AsyncGenerator {
   const { signal } = options;
   if (signal?.aborted === true) throw new RpcError('cancelled', 'cancelled before the call', { cause: signal.reason });
   const call = channel.makeServerStreamRequest(

@@ -90,7 +90,9 @@ async function listen(
       server.bindAsync(target, serverCredentials, (error, port) => (error === null ? resolve(port) : reject(error)));
     });
   if (address.kind === 'unix') {
-    const placed = await placeSocket(address.path, async (path) => void (await bind(`unix:${path}`)));
+    const placed = await placeSocket(address.path, async (path) => {
+      await bind(`unix:${path}`);
+    });
     return { address, remove: () => placed.remove() };
   }
   const host = isIP(address.host) === 6 ? `[${address.host}]` : address.host;

@@ -18,7 +18,8 @@ export interface PlacedSocket {
 export async function placeSocket(path: string, listen: (path: string) => Promise<void>): Promise<PlacedSocket> {
   mkdirSync(dirname(path), { recursive: true, mode: 0o755 });
   if (await answers(path)) throw new Error(`another process already listens on ${path}`);
-  const folder = mkdtempSync(join(dirname(path), '.'));
+  // Not join(): it would drop the dot, and the folder would be a sibling of the directory.
+  const folder = mkdtempSync(`${dirname(path)}/.`);
   try {
     const bound = join(folder, 's');
     await listen(bound);

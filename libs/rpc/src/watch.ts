@@ -24,9 +24,11 @@ export interface WatchOptions<T> {
 export async function watchWithReconnect<T>(options: WatchOptions<T>): Promise<void> {
   const { open, onItem, onDisconnect, onConnect, signal, backoff = defaultBackoff, random = Math.random } = options;
   const wait = options.wait ?? ((ms, abort) => sleep(ms, undefined, { signal: abort }));
+  // A function: the compiler would take the answer of the loop's head for granted in its body.
+  const isOver = () => signal.aborted;
   let attempt = 0;
   let isDown = false;
-  while (!signal.aborted) {
+  while (!isOver()) {
     let failure: unknown = new Error('the stream ended');
     let isFirst = true;
     try {
@@ -42,7 +44,7 @@ export async function watchWithReconnect<T>(options: WatchOptions<T>): Promise<v
     } catch (error) {
       failure = error;
     }
-    if (signal.aborted) return;
+    if (isOver()) return;
     if (!isDown) {
       isDown = true;
       onDisconnect?.(failure);

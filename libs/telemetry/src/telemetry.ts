@@ -38,7 +38,7 @@ export interface Telemetry {
   readonly tracer: Tracer;
   /** Adds metrics that are counted elsewhere. */
   addSource(source: MetricSource): void;
-  /** What /healthz answers: 200 or 503; healthy until the first call. */
+  /** What /healthz answers: 200 or 503. Healthy until the first call; `runApp` sets "starting" before the app's modules run. */
   setHealth(health: () => Health | Promise<Health>): void;
   /** The text of /metrics, now. */
   scrape(): Promise<string>;

@@ -8,7 +8,7 @@ import { APP_CONFIG } from './tokens.js';
 
 type RpcConfig = Parameters<typeof readRpcCredentials>[0];
 
-/** Provides a typed client of `service` under `token`. `C` is the app's configuration. */
+/** Provides a typed client of `service` under `token`, closed with the app. `C` is the app's configuration. */
 export function provideRpcClient<S extends Service, C extends RpcConfig>(
   token: symbol,
   service: S,
@@ -17,10 +17,13 @@ export function provideRpcClient<S extends Service, C extends RpcConfig>(
   return {
     provide: token,
     inject: [APP_CONFIG],
-    useFactory: (config: C) =>
-      createClient(service, options.address(config), {
+    useFactory: (config: C) => {
+      const client = createClient(service, options.address(config), {
         credentials: readRpcCredentials(config),
         deadlineMs: options.deadlineMs,
-      }),
+      });
+      // Nest calls the hook on whatever a factory made.
+      return Object.assign(client, { onApplicationShutdown: () => client.close() });
+    },
   };
 }

@@ -92,6 +92,11 @@ async function start<F extends Fields>(
     onError: (error) => log.error({ error }, 'metrics are incomplete'),
   });
 
+  let isStarted = false;
+  telemetry.setHealth(() =>
+    isStarted ? { isHealthy: true, message: 'ok' } : { isHealthy: false, message: 'starting' },
+  );
+
   @Module({ imports: [PlatformModule.with({ config, logger: log, telemetry }), root(config)] })
   class AppRootModule {}
 
@@ -100,6 +105,7 @@ async function start<F extends Fields>(
     create === undefined
       ? await NestFactory.createApplicationContext(AppRootModule, options)
       : await create(AppRootModule, options, config);
+  isStarted = true;
   app.enableShutdownHooks(['SIGTERM', 'SIGINT'], { useProcessExit: true });
   log.info({ release, sha, stack: config.paths.stack, metricsPort: telemetry.port }, 'started');
 }
