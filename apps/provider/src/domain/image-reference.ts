@@ -4,7 +4,7 @@
 
 const MAX_LENGTH = 1_024;
 const DIGEST = /@sha256:[0-9a-f]{64}$/;
-const HOST_FORM = /^(?:(?:oci|oci-archive|docker-archive):)?\/[^\s@]*$/;
+const HOST_FORM = /^(?:(?:oci|oci-archive|docker-archive):)?\/[^\s@/][^\s@]*$/;
 const DOMAIN =
   /^(?:(?:[a-zA-Z0-9]|[a-zA-Z0-9][a-zA-Z0-9-]*[a-zA-Z0-9])(?:\.(?:[a-zA-Z0-9]|[a-zA-Z0-9][a-zA-Z0-9-]*[a-zA-Z0-9]))*|\[[0-9a-fA-F:.]+\])(?::[0-9]{1,5})?$/;
 const PATH_PART = /^[a-z0-9]+(?:(?:\.|_|__|-+)[a-z0-9]+)*$/;

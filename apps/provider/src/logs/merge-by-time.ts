@@ -32,7 +32,7 @@ export async function* mergeByTime(
   }
 }
 
-/** The last `count` items, oldest first. */
+/** The last `count` items (at least one), oldest first. */
 export async function takeLast<T>(items: AsyncIterable<T>, count: number): Promise<T[]> {
   const kept: T[] = [];
   for await (const item of items) {
