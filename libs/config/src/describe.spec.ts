@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 import { describe, expect, it } from '@jest/globals';
-import { describeConfig, describeStack, exampleEnvironment } from './describe.js';
+import { describeConfig, describeCommon, exampleEnvironment } from './describe.js';
 import { port, secret, text } from './fields.js';
 import { defineConfig } from './schema.js';
 import { providerAddressField } from './shared-fields.js';
@@ -30,8 +30,8 @@ describe('the documents', () => {
     ]);
   });
 
-  it('show the settings of the stack', () => {
-    expect(describeStack()).toContain('| `JUNCTION_STACK` | text | `junction` |');
+  it('show the settings of all apps', () => {
+    expect(describeCommon()).toContain('| `JUNCTION_STACK` | text | `junction` |');
   });
 
   it('are an environment file that changes nothing as it is', () => {

@@ -2,6 +2,7 @@
 // The documents of the configuration, made from the schemas: docs/configuration.md and the example files.
 import { defaultOf, type AnyField, type StackPlaces } from './field.js';
 import type { ConfigSchema, Fields } from './schema.js';
+import { rpcFields, telemetryFields } from './shared-fields.js';
 import { stackFields } from './stack-fields.js';
 import { stackPaths } from './stack-paths.js';
 import { stackPorts } from './stack-ports.js';
@@ -15,14 +16,25 @@ const placesInDocs: StackPlaces = {
   ports: stackPorts(8080),
 };
 
-/** The Markdown table of one app's settings, with its heading. */
+/** Settings that every app has. */
+const commonFields: readonly AnyField[] = [
+  ...Object.values(stackFields),
+  ...Object.values(telemetryFields),
+  ...Object.values(rpcFields),
+];
+
+/** The Markdown table of the settings that an app has beyond those of every app, with its heading. */
 export function describeConfig(schema: Described): string {
-  return table(schema.app, Object.values(schema.fields));
+  const common = new Set(commonFields.map(({ env }) => env));
+  return table(
+    schema.app,
+    Object.values(schema.fields).filter(({ env }) => !common.has(env)),
+  );
 }
 
 /** The Markdown table of the settings that every app has. */
-export function describeStack(): string {
-  return table('All apps', Object.values(stackFields));
+export function describeCommon(): string {
+  return table('All apps', commonFields);
 }
 
 /** An environment file that names every setting of an app with its default, commented out. */
@@ -39,7 +51,7 @@ export function exampleEnvironment(schema: Described): string {
 function table(title: string, fields: readonly AnyField[]): string {
   const rows = fields.map((field) => {
     const value = defaultText(field);
-    return `| \`${field.env}\` | ${field.type} | ${value === '' ? (field.fallback === undefined ? 'must be set' : '') : `\`${value}\``} | ${field.range} | ${field.doc} |`;
+    return `| \`${field.env}\` | ${field.type} | ${value === '' ? (field.fallback === undefined ? 'must be set' : '') : `\`${value}\``} | ${field.range} | ${field.doc.replaceAll('<', '\\<')} |`;
   });
   return [
     `## ${title}`,

@@ -3,7 +3,7 @@ export { formatAddress, parseAddress, type Address } from './address.js';
 export { readBuildInfo, type BuildInfo } from './build-info.js';
 export { formatBytes, parseBytes } from './bytes.js';
 export { ConfigError } from './config-error.js';
-export { describeConfig, describeStack, exampleEnvironment } from './describe.js';
+export { describeConfig, describeCommon, exampleEnvironment } from './describe.js';
 export { formatDuration, parseDuration } from './duration.js';
 export type { Default, Field, Parsed, StackPlaces, ValueOf } from './field.js';
 export {
