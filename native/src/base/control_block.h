@@ -36,7 +36,8 @@ struct ControlPort {
   std::atomic<uint16_t> host_port;   // host byte order, on 127.0.0.1
   std::atomic<uint8_t> protocol;     // IPPROTO_TCP or IPPROTO_UDP
   std::atomic<uint8_t> listening;    // 1 from listen() on; TCP only
-  uint8_t reserved[10];
+  std::atomic<uint8_t> bound_to;     // kernel/port_table.h, BoundTo; the Junction kernel's own use
+  uint8_t reserved[9];
   std::atomic<uint64_t> inode;  // of the host socket: tells a re-bound port from the old one
 };
 

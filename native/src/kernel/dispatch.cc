@@ -23,6 +23,7 @@ void junction_close();
 void junction_mask_r10();
 void junction_mask_r8();
 void junction_mask_r9();
+void junction_address_r8();
 
 int junction_dispatch(junction::ThreadBlock* thread);
 void junction_trace_result(junction::ThreadBlock* thread);

@@ -164,6 +164,11 @@ junction_mask_r8:                           // epoll_pwait, epoll_pwait2
     test    %r8, %r8
     jz      junction_pass
     jmp     junction_emulated
+    .globl junction_address_r8
+junction_address_r8:                        // sendto with an address
+    test    %r8, %r8
+    jz      junction_pass
+    jmp     junction_emulated
     .globl junction_mask_r9
 junction_mask_r9:                           // pselect6, io_pgetevents
     test    %r9, %r9

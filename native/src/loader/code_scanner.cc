@@ -9,8 +9,8 @@ namespace {
 constexpr uint32_t kMaxFunction_bytes = 32768;  // decoded at most before a site
 constexpr uint32_t kMaxTrail = 6;               // instructions before a site that may be moved
 constexpr uint32_t kMaxMoved_bytes = 40;
-constexpr uint32_t kSyncDistance_bytes = 96;  // where there is no known start: decode from so far before,
-constexpr uint32_t kSyncStarts = 24;          // from so many places in a row
+constexpr uint32_t kSyncDistance_bytes = 160;  // where there is no known start: decode from so far before,
+constexpr uint32_t kSyncStarts = 32;          // from so many places in a row
 constexpr uint32_t kPaddingSearch_bytes = 4096;
 constexpr uint32_t kTableSearch_bytes =
     512;  // an indirect jump so near may be a switch that lands between our instructions
@@ -28,22 +28,29 @@ int32_t Read32(Bytes bytes, size_t at) {
 struct Trail {
   uint32_t starts[kMaxTrail] = {};
   uint32_t count = 0;
+  uint32_t function = 0;  // start of the function, or of what is looked at in its stead
 };
 
-// Decodes from `from`; true if an instruction starts at `site`.
-bool DecodeTo(Bytes text, uint32_t from, uint32_t site, Trail& trail) {
+// Decodes from `from`; true if an instruction starts at `site`. `resyncs`: a byte that starts no instruction is skipped and what was
+// before it is forgotten; else it ends the attempt.
+bool DecodeTo(Bytes text, uint32_t from, uint32_t site, bool resyncs, Trail& trail) {
   uint32_t ring[kMaxTrail];
   uint32_t seen = 0;
   uint32_t at = from;
   while (at < site) {
     const Instruction instruction = DecodeInstruction(text.subspan(at));
     if (instruction.kind == InstructionKind::kInvalid) {
-      return false;
+      if (!resyncs) {
+        return false;
+      }
+      seen = 0;
+      ++at;
+      continue;
     }
     ring[seen++ % kMaxTrail] = at;
     at += instruction.length;
   }
-  if (at != site) {
+  if (at != site || seen == 0) {
     return false;
   }
   trail.count = seen < kMaxTrail ? seen : kMaxTrail;
@@ -83,33 +90,57 @@ uint32_t FunctionByPadding(Bytes text, uint32_t site) {
   return site;
 }
 
-// No known start: all decodings from a row of places must agree that `site` starts an instruction, and about what is before it.
+// No known start: decodes from a row of places, which fall into step after a few instructions if this is code at all. Three
+// quarters of all must come upon `site` by the same instruction; what is before that one, all of those must agree on.
 bool AgreeOn(Bytes text, uint32_t site, Trail& trail) {
   if (site < kSyncDistance_bytes) {
     return false;
   }
-  uint32_t agreeing = 0;
+  Trail trails[kSyncStarts];
+  uint32_t votes[kMaxInstruction_bytes + 1] = {};  // by the length of the instruction before the site
   for (uint32_t i = 0; i < kSyncStarts; ++i) {
-    Trail other;
-    if (!DecodeTo(text, site - kSyncDistance_bytes + i, site, other)) {
+    if (DecodeTo(text, site - kSyncDistance_bytes + i, site, true, trails[i])) {
+      ++votes[site - trails[i].starts[0]];
+    } else {
+      trails[i].count = 0;
+    }
+  }
+  uint32_t winner = 1;
+  for (uint32_t length = 1; length <= kMaxInstruction_bytes; ++length) {
+    winner = votes[length] > votes[winner] ? length : winner;
+  }
+  if (votes[winner] * 4 < kSyncStarts * 3) {
+    return false;
+  }
+  const uint32_t function = trail.function;
+  bool is_first = true;
+  for (const Trail& other : trails) {
+    if (other.count == 0 || site - other.starts[0] != winner) {
       continue;
     }
-    if (agreeing > 0 && (other.starts[0] != trail.starts[0] || other.starts[1] != trail.starts[1])) {
-      return false;
+    if (is_first) {
+      trail = other;
+      is_first = false;
+      continue;
     }
-    trail = other;
-    trail.count = 2;
-    ++agreeing;
+    uint32_t same = 0;
+    while (same < trail.count && same < other.count && other.starts[same] == trail.starts[same]) {
+      ++same;
+    }
+    trail.count = same;
   }
-  return agreeing * 4 >= kSyncStarts * 3;
+  trail.function = function;
+  return trail.count > 0;
 }
 
 bool FindTrail(const CodeText& text, uint32_t site, Trail& trail) {
   for (const uint32_t start : {FunctionByTable(text, site), FunctionByPadding(text.bytes, site)}) {
-    if (start < site && site - start <= kMaxFunction_bytes && DecodeTo(text.bytes, start, site, trail)) {
+    if (start < site && site - start <= kMaxFunction_bytes && DecodeTo(text.bytes, start, site, false, trail)) {
+      trail.function = start;
       return true;
     }
   }
+  trail.function = site > kTableSearch_bytes ? site - kTableSearch_bytes : 0;
   return AgreeOn(text.bytes, site, trail);
 }
 
@@ -156,17 +187,15 @@ uint32_t MovableAfter(Bytes text, uint32_t site) {
 // Instruction starts strictly inside what the jump replaces.
 template <typename Visit>
 void ForEachInner(Bytes text, const PatchSite& site, Visit visit) {
-  if (site.before_bytes > 0) {
-    uint32_t at = site.offset - site.before_bytes;
-    while (true) {
-      at += DecodeInstruction(text.subspan(at)).length;
-      if (at >= site.offset) {
-        return;  // the `syscall` stays and may be jumped to
-      }
-      visit(at);
+  uint32_t at = site.offset - site.before_bytes;
+  while (site.before_bytes > 0) {
+    at += DecodeInstruction(text.subspan(at)).length;
+    if (at >= site.offset) {
+      break;  // the `syscall` stays and may be jumped to
     }
+    visit(at);
   }
-  uint32_t at = site.offset + kSyscall_bytes;
+  at = site.offset + kSyscall_bytes;
   while (at < site.offset + kSyscall_bytes + site.after_bytes) {
     visit(at);
     const uint32_t length = DecodeInstruction(text.subspan(at)).length;
@@ -174,33 +203,58 @@ void ForEachInner(Bytes text, const PatchSite& site, Visit visit) {
   }
 }
 
-// A switch table's jump nearby could land between the instructions, and its targets are not in the code.
-bool HasIndirectJumpNear(Bytes text, uint32_t site) {
-  const uint32_t from = site > kTableSearch_bytes ? site - kTableSearch_bytes : 0;
-  for (uint32_t at = from; at + 1 < site; ++at) {
-    if (text[at] == 0xff && ((text[at + 1] & 0x38) == 0x20) &&
-        (text[at + 1] >= 0xe0 || text[at + 1] == 0x24 || text[at + 1] == 0x64)) {
+// True if the instruction at `at` looks at the result: nothing but the syscall before it would lead there.
+bool UsesResult(Bytes text, uint32_t at) {
+  if (at + 3 > text.size()) {
+    return false;
+  }
+  const uint32_t opcode = text[at] == 0x48 ? at + 1 : at;
+  const bool compares_immediate =
+      text[opcode] == 0x3d || (text[opcode] == 0x83 && text[opcode + 1] == 0xf8);  // cmp $n, %rax
+  const bool moves = text[opcode] == 0x89 && (text[opcode + 1] & 0x38) == 0;  // mov %rax, r/m
+  return compares_immediate || moves;
+}
+
+// A switch table's jump nearby could land between the instructions, and its targets are not in the code. `from`: start of the
+// function where it is known.
+bool HasIndirectJumpNear(Bytes text, uint32_t from, uint32_t site) {
+  const uint64_t wanted_end = static_cast<uint64_t>(site) + kTableSearch_bytes;
+  const auto end = static_cast<uint32_t>(wanted_end < text.size() ? wanted_end : text.size());
+  for (uint32_t at = from; at + 1 < end; ++at) {
+    if (at > site && text[at] == 0xcc && text[at + 1] == 0xcc) {
+      return false;  // padding: the function ends here
+    }
+    const uint8_t modrm = text[at + 1];
+    if (text[at] == 0xff && (modrm & 0x38) == 0x20 && (modrm >= 0xe0 || modrm == 0x24 || modrm == 0x64)) {
       return true;
     }
   }
   return false;
 }
 
-bool ChooseSite(const CodeText& text, uint32_t offset, PatchSite& site) {
+// Both ways of rewriting the site that are open so far; if the first has inner places, the second is kept for the case that
+// something jumps there. False if there is none.
+bool FindCandidate(const CodeText& text, uint32_t offset, PatchSite& site) {
   Trail trail;
   if (!FindTrail(text, offset, trail)) {
     return false;
   }
   site = {offset, 0, 0, 0};
-  if (const uint32_t before = MovableBefore(text.bytes, offset, trail); before > 0) {
-    site.before_bytes = static_cast<uint8_t>(before);
-    return true;
+  const uint32_t before = MovableBefore(text.bytes, offset, trail);
+  site.before_bytes = static_cast<uint8_t>(before);
+  if (before > 0 && trail.starts[0] == offset - before) {
+    return true;  // a single instruction: nothing inside to jump to
   }
-  if (const uint32_t after = MovableAfter(text.bytes, offset); after > 0 && after <= kMaxMoved_bytes) {
+  const bool has_indirect_jump = HasIndirectJumpNear(text.bytes, trail.function, offset);
+  if (has_indirect_jump) {
+    site.before_bytes = 0;
+  }
+  const uint32_t after = MovableAfter(text.bytes, offset);
+  if (after > 0 && after <= kMaxMoved_bytes &&
+      (!has_indirect_jump || UsesResult(text.bytes, offset + kSyscall_bytes))) {
     site.after_bytes = static_cast<uint8_t>(after);
-    return true;
   }
-  return false;
+  return site.before_bytes > 0 || site.after_bytes > 0;
 }
 
 // The places that nothing may jump to, over all sites.
@@ -235,6 +289,12 @@ class InnerPlaces {
     return at >= count_ || scratch_.inner[at] != place || scratch_.inner_hit[at];
   }
   bool empty() const { return count_ == 0; }
+  template <typename Visit>
+  void ForEach(Visit visit) const {
+    for (size_t i = 0; i < count_; ++i) {
+      visit(scratch_.inner[i]);
+    }
+  }
 
  private:
   size_t Find(uint32_t place) const {
@@ -254,20 +314,60 @@ class InnerPlaces {
   size_t count_ = 0;
 };
 
-// Marks every place that any byte sequence of the text, read as a direct jump or call, would go to.
-void MarkJumpTargets(Bytes text, InnerPlaces& places) {
-  const auto size = static_cast<uint32_t>(text.size());
-  for (uint32_t at = 0; at + 2 <= size; ++at) {
-    const uint8_t opcode = text[at];
-    if ((opcode >= 0x70 && opcode <= 0x7f) || opcode == 0xeb || (opcode >= 0xe0 && opcode <= 0xe3)) {
-      places.Hit(at + 2 + static_cast<uint32_t>(static_cast<int32_t>(static_cast<int8_t>(text[at + 1]))));
-    } else if (opcode == 0xe8 || opcode == 0xe9) {
-      if (at + 5 <= size) {
-        places.Hit(at + 5 + static_cast<uint32_t>(Read32(text, at + 1)));
-      }
-    } else if (opcode == 0x0f && (text[at + 1] & 0xf0) == 0x80 && at + 6 <= size) {
-      places.Hit(at + 6 + static_cast<uint32_t>(Read32(text, at + 2)));
+bool IsShortBranch(uint8_t opcode) {
+  return (opcode >= 0x70 && opcode <= 0x7f) || opcode == 0xeb || (opcode >= 0xe0 && opcode <= 0xe3);
+}
+
+// Marks the place if any byte pair near it, read as a short jump, would go there.
+void MarkShortJumps(Bytes text, uint32_t place, InnerPlaces& places) {
+  constexpr uint32_t kShortReach_bytes = 130;
+  const uint32_t from = place > kShortReach_bytes ? place - kShortReach_bytes : 0;
+  for (uint32_t at = from; at < place + kShortReach_bytes && at + 2 <= text.size(); ++at) {
+    const auto distance = static_cast<int8_t>(text[at + 1]);
+    if (IsShortBranch(text[at]) && at + 2 + static_cast<uint32_t>(static_cast<int32_t>(distance)) == place) {
+      places.Hit(place);
     }
+  }
+}
+
+// Marks where the bytes at `at` would go if they are a near jump or call.
+void MarkNearJump(Bytes text, uint32_t at, InnerPlaces& places) {
+  if ((text[at] & 0xfe) == 0xe8) {
+    if (at + 5 <= text.size()) {
+      places.Hit(at + 5 + static_cast<uint32_t>(Read32(text, at + 1)));
+    }
+  } else if (text[at] == 0x0f && at + 6 <= text.size() && (text[at + 1] & 0xf0) == 0x80) {
+    places.Hit(at + 6 + static_cast<uint32_t>(Read32(text, at + 2)));
+  }
+}
+
+constexpr uint64_t kOnes = 0x0101010101010101ULL;
+constexpr uint64_t kHighs = 0x8080808080808080ULL;
+
+// The high bit of each zero byte; a byte above one may be wrongly in.
+uint64_t ZeroBytes(uint64_t word) { return (word - kOnes) & ~word & kHighs; }
+
+uint64_t Read64(Bytes bytes, size_t at) {
+  uint64_t word;
+  __builtin_memcpy(&word, bytes.data() + at, sizeof(word));
+  return word;
+}
+
+// Marks every place that any byte sequence of the text, read as a near jump or call, would go to. Most of a scan's time is here:
+// eight bytes at a time.
+void MarkNearJumps(Bytes text, InnerPlaces& places) {
+  const auto size = static_cast<uint32_t>(text.size());
+  uint32_t at = 0;
+  for (; at + 8 <= size; at += 8) {
+    const uint64_t word = Read64(text, at);
+    uint64_t hits = ZeroBytes((word & ~kOnes) ^ (kOnes * 0xe8)) | ZeroBytes(word ^ (kOnes * 0x0f));
+    while (hits != 0) {
+      MarkNearJump(text, at + static_cast<uint32_t>(__builtin_ctzll(hits) / 8), places);
+      hits &= hits - 1;
+    }
+  }
+  for (; at < size; ++at) {
+    MarkNearJump(text, at, places);
   }
 }
 
@@ -275,14 +375,8 @@ void MarkJumpTargets(Bytes text, InnerPlaces& places) {
 uint32_t FindSyscallBytes(Bytes text, uint32_t from) {
   const auto size = static_cast<uint32_t>(text.size());
   uint32_t at = from;
-  // Eight bytes at a time: skip a word without a byte 0x05.
-  constexpr uint64_t kOnes = 0x0101010101010101ULL;
-  constexpr uint64_t kHighs = 0x8080808080808080ULL;
   while (at + 9 <= size) {
-    uint64_t word;
-    __builtin_memcpy(&word, text.data() + at + 1, sizeof(word));
-    const uint64_t differs = word ^ (kOnes * 0x05);
-    uint64_t hits = (differs - kOnes) & ~differs & kHighs;
+    uint64_t hits = ZeroBytes(Read64(text, at + 1) ^ (kOnes * 0x05));
     while (hits != 0) {
       const auto byte = static_cast<uint32_t>(__builtin_ctzll(hits) / 8);
       if (text[at + byte] == 0x0f && text[at + byte + 1] == 0x05) {
@@ -309,43 +403,43 @@ ScanCounts ScanCode(const CodeText& text, std::span<PatchSite> sites, ScanScratc
   }
   const auto size = static_cast<uint32_t>(text.bytes.size());
   InnerPlaces places(scratch);
-  uint32_t replaced_to = 0;  // end of the last site's bytes: sites must not overlap
+  uint32_t replaced_to = 0;  // end of the last candidate's bytes: sites must not overlap
+  size_t candidates = 0;
   for (uint32_t at = FindSyscallBytes(text.bytes, 0); at < size; at = FindSyscallBytes(text.bytes, at + 1)) {
     PatchSite site;
-    const bool is_chosen =
-        counts.sites < sites.size() && ChooseSite(text, at, site) && at - site.before_bytes >= replaced_to;
-    if (!is_chosen) {
-      ++counts.left;
-      continue;
+    bool fits = candidates < sites.size() && FindCandidate(text, at, site) && at - site.before_bytes >= replaced_to;
+    if (fits) {
+      ForEachInner(text.bytes, site, [&](uint32_t place) { fits = fits && places.Add(place); });
     }
-    bool has_inner = false;
-    bool fits = true;
-    ForEachInner(text.bytes, site, [&](uint32_t place) {
-      has_inner = true;
-      fits = fits && places.Add(place);
-    });
-    if (!fits || (has_inner && site.before_bytes > 0 && HasIndirectJumpNear(text.bytes, at))) {
+    if (!fits) {
       ++counts.left;
       continue;
     }
     replaced_to = at + kSyscall_bytes + site.after_bytes;
-    sites[counts.sites++] = site;
+    sites[candidates++] = site;
   }
-  if (places.empty()) {
-    return counts;
+  if (!places.empty()) {
+    MarkNearJumps(text.bytes, places);
+    places.ForEach([&](uint32_t place) { MarkShortJumps(text.bytes, place, places); });
   }
-  MarkJumpTargets(text.bytes, places);
-  size_t kept = 0;
-  for (size_t i = 0; i < counts.sites; ++i) {
-    bool is_hit = false;
-    ForEachInner(text.bytes, sites[i], [&](uint32_t place) { is_hit = is_hit || places.IsHit(place); });
-    if (is_hit) {
-      ++counts.left;
+  for (size_t i = 0; i < candidates; ++i) {
+    PatchSite before = sites[i];
+    PatchSite after = sites[i];
+    before.after_bytes = 0;
+    after.before_bytes = 0;
+    const auto is_free = [&](const PatchSite& site) {
+      bool is_hit = site.before_bytes == 0 && site.after_bytes == 0;
+      ForEachInner(text.bytes, site, [&](uint32_t place) { is_hit = is_hit || places.IsHit(place); });
+      return !is_hit;
+    };
+    if (is_free(before)) {
+      sites[counts.sites++] = before;
+    } else if (is_free(after)) {
+      sites[counts.sites++] = after;
     } else {
-      sites[kept++] = sites[i];
+      ++counts.left;
     }
   }
-  counts.sites = kept;
   return counts;
 }
 
