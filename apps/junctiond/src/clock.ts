@@ -4,7 +4,7 @@
 export interface Clock {
   /** Milliseconds since 1970. */
   now(): number;
-  /** Calls `action` once, after `delayMs`; the answer cancels that. A pending call does not keep the process alive. */
+  /** Calls `action` once, after `delayMs`; the answer cancels that. */
   after(delayMs: number, action: () => void): () => void;
 }
 
@@ -12,7 +12,6 @@ export const systemClock: Clock = {
   now: () => Date.now(),
   after: (delayMs, action) => {
     const timer = setTimeout(action, delayMs);
-    timer.unref();
     return () => {
       clearTimeout(timer);
     };

@@ -25,6 +25,12 @@ export interface CommandResult {
 /** A port, so that tests can stand in for programs. */
 export type RunCommand = (options: CommandOptions) => Promise<CommandResult>;
 
+/** Process groups of running programs: none is left when this process ends. */
+const runningGroups = new Set<number>();
+process.once('exit', () => {
+  runningGroups.forEach(killGroup);
+});
+
 const DEFAULT_OUTPUT_BYTES = 8 * 1024 * 1024;
 const KEPT_STDERR_BYTES = 8 * 1024;
 
@@ -45,13 +51,13 @@ export const runCommand: RunCommand = (options) =>
     let stderr = '';
     let hasTimedOut = false;
     let hasOverflowed = false;
+    const { pid } = child;
+    if (pid !== undefined) {
+      runningGroups.add(pid);
+    }
     const kill = (): void => {
-      if (child.pid !== undefined) {
-        try {
-          process.kill(-child.pid, 'SIGKILL');
-        } catch {
-          // The group is gone already: that is what was wanted.
-        }
+      if (pid !== undefined) {
+        killGroup(pid);
       }
     };
     const timer = setTimeout(() => {
@@ -76,6 +82,9 @@ export const runCommand: RunCommand = (options) =>
     });
     child.on('close', (exitCode) => {
       clearTimeout(timer);
+      if (pid !== undefined) {
+        runningGroups.delete(pid);
+      }
       resolve({
         ...(exitCode === null ? {} : { exitCode }),
         stdout: Buffer.concat(chunks),
@@ -85,6 +94,14 @@ export const runCommand: RunCommand = (options) =>
       });
     });
   });
+
+function killGroup(pid: number): void {
+  try {
+    process.kill(-pid, 'SIGKILL');
+  } catch {
+    // The group is gone already: that is what was wanted.
+  }
+}
 
 /** The same, but with at most `limit` programs at a time; further ones wait in order. */
 export function limitRuns(run: RunCommand, limit: number): RunCommand {

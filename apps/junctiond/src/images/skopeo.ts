@@ -16,6 +16,8 @@ export interface SkopeoOptions {
   readonly insecureRegistries: readonly string[];
   /** The host's signature policy; absent: everything is accepted. */
   readonly policyFile?: string;
+  /** HTTP proxy for registries, and the hosts that are reached without it. */
+  readonly proxy?: { readonly url: string; readonly except: readonly string[] };
   readonly timeoutMs: number;
   /** For what skopeo unpacks on its way; on the same file system as the cache. */
   readonly tmpDir: string;
@@ -62,7 +64,7 @@ export class Skopeo {
         file,
         args: [...policy, '--tmpdir', tmpDir, ...args],
         // No home: credentials come from the configured file or not at all.
-        env: { PATH: HELPER_PATH, HOME: '/nonexistent', TMPDIR: tmpDir, LC_ALL: 'C' },
+        env: { PATH: HELPER_PATH, HOME: '/nonexistent', TMPDIR: tmpDir, LC_ALL: 'C', ...this.#proxyEnv() },
         timeoutMs,
       });
     } catch (cause) {
@@ -72,6 +74,13 @@ export class Skopeo {
       throw skopeoError(sourceOf(reference), result);
     }
     return result;
+  }
+
+  #proxyEnv(): Record<string, string> {
+    const { proxy } = this.#options;
+    return proxy === undefined
+      ? {}
+      : { HTTP_PROXY: proxy.url, HTTPS_PROXY: proxy.url, NO_PROXY: proxy.except.join(',') };
   }
 
   #access({ registry }: RegistryReference): { tlsVerify: string[]; authFile: string[] } {

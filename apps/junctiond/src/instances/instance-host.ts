@@ -40,7 +40,7 @@ export interface InstanceHost {
   /** The last lines that the guest printed, oldest first. */
   lastOutput(id: string): Promise<string[]>;
   /** The ports of a running instance, as its control block says. */
-  ports(id: string): ListeningPort[];
+  ports(record: InstanceRecord): ListeningPort[];
   /** Puts the record's core limit into force for a running instance. */
   applyCoreLimit(record: InstanceRecord): Promise<void>;
   /** Removes all that `prepare` and `launch` made. */

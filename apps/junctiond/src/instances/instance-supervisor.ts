@@ -408,7 +408,7 @@ export class InstanceSupervisor {
 
   /** Takes the ports from the control block: what reports said may be incomplete. */
   #lookAtPorts(): void {
-    const listening = this.#parts.host.ports(this.#record.spec.id);
+    const listening = this.#parts.host.ports(this.#record);
     if (this.#run !== undefined && listening.length > 0) {
       listening.forEach(({ guestPort, hostPort }) => this.#ports.set(guestPort, hostPort));
       this.#portsChanged();

@@ -5,7 +5,7 @@ import { join } from 'node:path';
 
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
 
-import { lastLines, readLog, type LogQuery } from './log-reader.js';
+import { readLog, type LogQuery } from './log-reader.js';
 
 let folder: string;
 let clockMs: number;
@@ -50,6 +50,14 @@ describe('readLog', () => {
     rotate();
     write('c');
     await expect(read()).resolves.toEqual(['a', 'b', 'c']);
+  });
+
+  it('tells the streams apart', async () => {
+    appendFileSync(join(folder, 'log'), '{"t":1,"s":"out","m":"a"}\n{"t":1,"s":"err","m":"b"}\n');
+    const streams: boolean[] = [];
+    const query = { tailLines: 0, isFollowing: false, signal: new AbortController().signal };
+    for await (const line of readLog(folder, query)) streams.push(line.isStderr);
+    expect(streams).toEqual([false, true]);
   });
 
   it('gives the last lines, from both files if need be', async () => {
@@ -189,16 +197,5 @@ describe('readLog that follows', () => {
     stop.abort();
     await expect(waiting).resolves.toMatchObject({ done: true });
     folder = mkdtempSync(join(tmpdir(), 'log-reader-'));
-  });
-});
-
-describe('lastLines', () => {
-  it('answers lines with their stream', async () => {
-    write('a', 'b');
-    appendFileSync(join(folder, 'log'), '{"t":1,"s":"err","m":"c"}\n');
-    await expect(lastLines(folder, 2)).resolves.toMatchObject([
-      { text: 'b', isStderr: false },
-      { text: 'c', isStderr: true },
-    ]);
   });
 });

@@ -41,16 +41,6 @@ export async function* readLog(folder: string, query: LogQuery): AsyncGenerator<
   }
 }
 
-/** The last lines of an instance's log, for a reason text; empty when there is none. */
-export async function lastLines(folder: string, count: number): Promise<LogLine[]> {
-  const lines: LogLine[] = [];
-  const query = { tailLines: count, isFollowing: false, signal: new AbortController().signal };
-  for await (const line of readLog(folder, query)) {
-    lines.push(line);
-  }
-  return lines;
-}
-
 async function* tail(files: LogFiles, query: LogQuery): AsyncGenerator<LogLine> {
   const wanted = Math.min(query.tailLines, MAX_TAIL_LINES);
   const kept: LogLine[] = [];

@@ -1,0 +1,226 @@
+// SPDX-License-Identifier: Apache-2.0
+// The host as instances see it: folders, cgroups, secrets, junction_run processes and control blocks of this machine.
+import { readFileSync } from 'node:fs';
+import { access, mkdir, rm, writeFile } from 'node:fs/promises';
+
+import { cpuQuotaMillicores } from '@junctiond/instance-model';
+import type { ControlBlock, SpawnOptions } from '@junctiond/native-binding';
+
+import type { CgroupService } from '../cgroups/cgroup.service.js';
+import type { Clock } from '../clock.js';
+import { JunctiondError } from '../junctiond.error.js';
+import { lastLogTexts, lastTexts } from '../logs/last-lines.js';
+import { REASON_LINES } from './exit-reason.js';
+import type { HostProcess, InstanceHost, ListeningPort } from './instance-host.js';
+import { type InstancePlaces, placesOf } from './instance-places.js';
+import type { InstanceRecord, ProcessId } from './instance-record.js';
+import { hostId, IDS_PER_INSTANCE, type LaunchPlan, type LaunchSettings, planLaunch } from './launch-plan.js';
+import { parseListeningSockets } from './listening-sockets.js';
+import type { RecordFiles } from './record-files.js';
+import { loadSecrets, saveSecrets, type Secrets, type SecretsFolder } from './secrets-folder.js';
+import { type InstanceStatus, readStatus } from './status-file.js';
+
+export interface LocalHostParts {
+  readonly dirs: { readonly instancesDir: string; readonly runDir: string };
+  /** Path of junction_run. */
+  readonly runBinary: string;
+  readonly settings: LaunchSettings;
+  readonly cgroups: CgroupService;
+  readonly secrets: SecretsFolder;
+  readonly records: RecordFiles;
+  readonly clock: Clock;
+  rootfsDirOf(digest: string): string;
+  spawn(options: SpawnOptions): HostProcess;
+  openProcess(id: ProcessId): HostProcess | undefined;
+  openControl(path: string): Pick<ControlBlock, 'snapshot' | 'setCoreLimit' | 'close'>;
+  trouble(message: string, cause: unknown): void;
+}
+
+/** A dead process leaves its cgroup a moment after its end is seen; so often and so long a removal is tried again. */
+const CGROUP_ATTEMPTS = 100;
+const CGROUP_RETRY_MS = 10;
+
+export class LocalHost implements InstanceHost {
+  readonly #parts: LocalHostParts;
+
+  constructor(parts: LocalHostParts) {
+    this.#parts = parts;
+  }
+
+  /** Makes the folders of a new instance. */
+  async create(record: InstanceRecord): Promise<void> {
+    const { instanceDir, runDir } = this.#places(record.spec.id);
+    await Promise.all([instanceDir, runDir].map((dir) => mkdir(dir, { recursive: true, mode: 0o700 })));
+  }
+
+  /** Writes the whole set of an instance's secrets, for the guest and for a start after a reboot. */
+  async writeSecrets(record: InstanceRecord, secrets: Secrets): Promise<void> {
+    const { slot, guest, spec } = record;
+    const { uidBase } = this.#parts.settings;
+    const owner = { uid: hostId(slot, guest.uid, uidBase), gid: hostId(slot, guest.gid, uidBase) };
+    await Promise.all([
+      saveSecrets(this.#places(spec.id).secretsFile, secrets),
+      this.#parts.secrets.write(spec.id, secrets, owner),
+    ]);
+  }
+
+  save(record: InstanceRecord): Promise<void> {
+    return this.#parts.records.save(record);
+  }
+
+  async prepare(record: InstanceRecord): Promise<void> {
+    const { spec } = record;
+    const places = this.#places(spec.id);
+    const { config, env } = this.#plan(record, places);
+    await Promise.all([
+      writeInto(places.runDir, [
+        [places.configFile, config],
+        [places.envFile, env],
+      ]),
+      rm(places.statusFile, { force: true }),
+      this.#parts.cgroups.create(spec.id, {
+        memoryBytes: spec.memoryLimitBytes,
+        pids: spec.pidsLimit,
+        cpuMillicores: cpuQuotaMillicores(spec),
+      }),
+      this.#restoreSecrets(record),
+    ]);
+  }
+
+  launch(record: InstanceRecord): HostProcess {
+    const places = this.#places(record.spec.id);
+    return this.#parts.spawn({
+      file: this.#parts.runBinary,
+      args: this.#plan(record, places).args,
+      env: {},
+      cwd: '/',
+      stdoutFile: places.monitorLogFile,
+      stderrFile: places.monitorLogFile,
+    });
+  }
+
+  attach(id: ProcessId): HostProcess | undefined {
+    return this.#parts.openProcess(id);
+  }
+
+  status(id: string): Promise<InstanceStatus | undefined> {
+    return readStatus(this.#places(id).statusFile);
+  }
+
+  async lastOutput(id: string): Promise<string[]> {
+    const { instanceDir, monitorLogFile } = this.#places(id);
+    const output = await lastLogTexts(instanceDir, REASON_LINES);
+    return output.length > 0 ? output : lastTexts(monitorLogFile, REASON_LINES);
+  }
+
+  /** What the control block says, as far as the host's own table of sockets bears it out. */
+  ports(record: InstanceRecord): ListeningPort[] {
+    let ports: ListeningPort[];
+    try {
+      const control = this.#parts.openControl(this.#places(record.spec.id).controlFile);
+      try {
+        ports = control.snapshot().ports.filter(({ protocol, listening }) => protocol === 'tcp' && listening);
+      } finally {
+        control.close();
+      }
+    } catch (cause) {
+      this.#parts.trouble(`the control block of instance ${record.spec.id} cannot be read`, cause);
+      return [];
+    }
+    return ports.length === 0 ? [] : ports.filter(this.#ownedBy(record));
+  }
+
+  async applyCoreLimit(record: InstanceRecord): Promise<void> {
+    const { id, coreLimit } = record.spec;
+    await this.#parts.cgroups.limitCpu(id, cpuQuotaMillicores(record.spec));
+    const control = this.#parts.openControl(this.#places(id).controlFile);
+    try {
+      control.setCoreLimit(coreLimit);
+    } finally {
+      control.close();
+    }
+  }
+
+  /** The record goes last: as long as it is there, the next junctiond goes on with the removal. */
+  async remove(record: InstanceRecord): Promise<void> {
+    const { id } = record.spec;
+    await this.#parts.records.close(id);
+    await this.removeLeftovers(id);
+  }
+
+  /** Removes everything that bears an instance's name, whether there is a record of it or not. */
+  async removeLeftovers(id: string): Promise<void> {
+    const places = this.#places(id);
+    await Promise.all([
+      this.#removeCgroups(id),
+      this.#parts.secrets.remove(id),
+      rm(places.runDir, { recursive: true, force: true }),
+    ]);
+    await rm(places.instanceDir, { recursive: true, force: true });
+  }
+
+  async #removeCgroups(id: string): Promise<void> {
+    for (let attempt = 0; attempt < CGROUP_ATTEMPTS; attempt += 1) {
+      if (await this.#parts.cgroups.remove(id)) {
+        return;
+      }
+      await new Promise<void>((resolve) => this.#parts.clock.after(CGROUP_RETRY_MS, resolve));
+    }
+    this.#parts.trouble(
+      `the cgroup of instance ${id} stays until the next start`,
+      new JunctiondError('internal', 'a process is still in it'),
+    );
+  }
+
+  /** After a reboot the folder in memory is gone; what is kept on disk is put there again. */
+  async #restoreSecrets(record: InstanceRecord): Promise<void> {
+    const { id } = record.spec;
+    if (!record.hasSecrets || (await exists(this.#parts.secrets.dirOf(id)))) {
+      return;
+    }
+    const secrets = await loadSecrets(this.#places(id).secretsFile);
+    if (secrets === undefined) {
+      throw new JunctiondError('internal', `the secrets of instance ${id} are lost`);
+    }
+    await this.writeSecrets(record, secrets);
+  }
+
+  #ownedBy(record: InstanceRecord): (port: ListeningPort) => boolean {
+    const first = hostId(record.slot, 0, this.#parts.settings.uidBase);
+    const owned = new Set(
+      ['/proc/net/tcp', '/proc/net/tcp6']
+        .flatMap((file) => parseListeningSockets(readFileSync(file, 'utf8')))
+        .filter(({ uid }) => uid >= first && uid < first + IDS_PER_INSTANCE)
+        .map(({ port }) => port),
+    );
+    return ({ hostPort }) => owned.has(hostPort);
+  }
+
+  #plan(record: InstanceRecord, places: InstancePlaces): LaunchPlan {
+    const { cgroups, secrets, settings } = this.#parts;
+    const context = {
+      places,
+      rootfsDir: this.#parts.rootfsDirOf(record.imageDigest),
+      secretsDir: secrets.dirOf(record.spec.id),
+      cgroupDirs: cgroups.dirsOf(record.spec.id),
+    };
+    return planLaunch(record, context, settings);
+  }
+
+  #places(id: string): InstancePlaces {
+    return placesOf(id, this.#parts.dirs);
+  }
+}
+
+/** Writes files for root only into a folder, which is made if it is missing (after a reboot). */
+async function writeInto(dir: string, files: readonly (readonly [string, string])[]): Promise<void> {
+  await mkdir(dir, { recursive: true, mode: 0o700 });
+  await Promise.all(files.map(([path, content]) => writeFile(path, content, { mode: 0o600 })));
+}
+
+async function exists(path: string): Promise<boolean> {
+  return access(path).then(
+    () => true,
+    () => false,
+  );
+}
