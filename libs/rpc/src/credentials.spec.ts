@@ -4,7 +4,7 @@ import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
-import { Secret } from '@junctiond/config';
+import { Secret, type Address } from '@junctiond/config';
 import { functionV1 } from '@junctiond/contracts';
 import { createClient } from './client.js';
 import { readRpcCredentials, type RpcCredentials } from './credentials.js';
@@ -53,13 +53,13 @@ describe('readRpcCredentials', () => {
 });
 
 describe('mTLS', () => {
-  /** A certificate of an authority of its own for 127.0.0.1. */
+  /** A certificate of an authority of its own for localhost. */
   const issue = (name: string): NonNullable<RpcCredentials['tls']> => {
     const openssl = (...args: string[]) => execFileSync('openssl', args, { cwd: folder, stdio: 'pipe' });
     const key = ['-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:prime256v1', '-nodes'];
     openssl('req', '-x509', ...key, '-subj', `/CN=${name}`, '-keyout', `${name}-ca.key`, '-out', `${name}-ca.pem`);
-    openssl('req', ...key, '-subj', '/CN=127.0.0.1', '-keyout', `${name}.key`, '-out', `${name}.csr`);
-    write('ext', 'subjectAltName=IP:127.0.0.1');
+    openssl('req', ...key, '-subj', '/CN=localhost', '-keyout', `${name}.key`, '-out', `${name}.csr`);
+    write('ext', 'subjectAltName=DNS:localhost');
     const signer = ['-CA', `${name}-ca.pem`, '-CAkey', `${name}-ca.key`, '-CAcreateserial', '-extfile', 'ext'];
     openssl('x509', '-req', '-in', `${name}.csr`, ...signer, '-out', `${name}.pem`);
     const read = (file: string) => readFileSync(join(folder, file));
@@ -79,8 +79,10 @@ describe('mTLS', () => {
       ],
       onDefect: () => undefined,
     });
+    // TLS names are host names: RFC 6066 knows no addresses.
+    const address = { ...(server.address as Address & { kind: 'tcp' }), host: 'localhost' };
     const ask = async (credentials: RpcCredentials): Promise<string> => {
-      const client = createClient(functionV1.InfoServiceService, server.address, { credentials, deadlineMs: 5_000 });
+      const client = createClient(functionV1.InfoServiceService, address, { credentials, deadlineMs: 5_000 });
       try {
         return (await client.getInfo({})).provider;
       } finally {

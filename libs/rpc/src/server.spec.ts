@@ -151,7 +151,10 @@ describe('serve', () => {
   });
 
   it('fails at once when nobody serves, and waits when asked to', async () => {
-    await expect(secrets().listSecrets({ namespace: '' })).rejects.toMatchObject({ kind: 'unavailable' });
+    await expect(secrets().listSecrets({ namespace: '' })).rejects.toMatchObject({
+      kind: 'unavailable',
+      message: expect.stringMatching(/^No connection established\. Last error: .*ENOENT .*test\.sock$/),
+    });
     const waiting = secrets().listSecrets({ namespace: 'b' }, { waitForReady: true });
     await start();
     expect((await waiting).secrets).toHaveLength(1);

@@ -41,7 +41,12 @@ export function toStatus(error: unknown, onDefect: (error: unknown) => void): Er
 
 /** Translates what a call came back with; the cause is kept. Codes without a kind of their own are `internal`. */
 export function fromServiceError(error: ServiceError): RpcError {
-  return new RpcError(kindOfCode.get(error.code) ?? 'internal', error.details || error.message, { cause: error });
+  return new RpcError(kindOfCode.get(error.code) ?? 'internal', tidy(error.details || error.message), { cause: error });
+}
+
+/** grpc-js appends what it has no content for. */
+function tidy(details: string): string {
+  return details.replace(/\. Resolution note: $/, '').replace(/\. Last error: null$/, '');
 }
 
 /** True for errors that grpc-js makes, from a call's callback or stream. */

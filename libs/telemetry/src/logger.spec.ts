@@ -38,6 +38,14 @@ describe('the logger', () => {
     expect(lines[0]).toMatchObject({ password: '[secret]', config: { token: '[secret]' } });
   });
 
+  it('writes expected failures in short', () => {
+    const error = Object.assign(new Error('no connection'), { kind: 'unavailable' });
+    expect(linesOf('info', (log) => log.warn({ error }, 'x'))[0]).toMatchObject({
+      error: { type: 'Error', kind: 'unavailable', message: 'no connection' },
+    });
+    expect(linesOf('info', (log) => log.warn({ error }, 'x'))[0]).not.toHaveProperty('error.stack');
+  });
+
   it('writes errors with their causes', () => {
     const [line] = linesOf('info', (log) =>
       log.error({ error: new Error('outer', { cause: new Error('inner') }) }, 'x'),

@@ -21,9 +21,18 @@ export function createLogger(app: string, level: LogLevel, stream?: DestinationS
       timestamp: () => `,"time":"${new Date().toISOString()}"`,
       formatters: { level: (label) => ({ level: label }) },
       redact: { paths: redactedPaths, censor: '[secret]' },
-      serializers: { error: pino.stdSerializers.errWithCause, err: pino.stdSerializers.errWithCause },
+      serializers: { error: serializeError, err: serializeError },
     },
     // Synchronous: lines are few, and the last ones before a crash matter most.
     stream ?? destination({ fd: 1, sync: true }),
   );
+}
+
+/** Expected failures say their kind; their stack would only bury the text. Defects come with stack and causes. */
+function serializeError(error: unknown): unknown {
+  if (!(error instanceof Error)) return error;
+  if ('kind' in error && typeof error.kind === 'string' && error.kind !== 'internal') {
+    return { type: error.name, kind: error.kind, message: error.message };
+  }
+  return pino.stdSerializers.errWithCause(error);
 }
