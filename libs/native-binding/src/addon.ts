@@ -13,6 +13,7 @@ export interface NativeIngress {
   readonly port: number;
   applyRoutes(update: RouteUpdate): void;
   failHeld(functionName: string, status: number, message: string): void;
+  busyReplicas(): string[];
   metrics(): IngressMetrics;
   drain(deadlineMs: number): Promise<DrainResult>;
   stop(): void;
@@ -44,7 +45,7 @@ export interface NativeSpawn {
 export interface NativeAddon {
   Ingress: new (
     options: ResolvedIngressOptions,
-    onEvent: (kind: 'coldStart' | 'error', text: string) => void,
+    onEvent: (kind: 'coldStart' | 'replicaIdle' | 'error', text: string) => void,
   ) => NativeIngress;
   ControlBlock: new (path: string) => NativeControlBlock;
   openProcess(pid: number, startTimeTicks: bigint): NativeProcessHandle | undefined;
@@ -63,6 +64,11 @@ export function useAddon(path: string): void {
     throw new NativeError('ERR_NATIVE_LOAD', `${addonPath} is loaded already`);
   }
   addonPath = path;
+}
+
+/** The file that is, or would be, loaded. */
+export function addonFile(): string {
+  return addonPath;
 }
 
 /** Loads the addon once for this thread. Throws `ERR_NATIVE_LOAD` with what to do. */

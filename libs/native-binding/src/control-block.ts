@@ -22,11 +22,9 @@ export interface InstanceSnapshot {
   guestSyscalls: bigint;
   threads: number;
   processesStarted: bigint;
-  sitesPatched: bigint;
-  sudTraps: bigint;
 }
 
-/** One instance's control block (native/src/base/control_block.h), mapped shared. */
+/** One instance's control block (native/src/base/control_block.h), read and written by descriptor. */
 export class ControlBlock {
   readonly #native: NativeControlBlock;
 
@@ -54,7 +52,7 @@ export class ControlBlock {
     });
   }
 
-  /** Unmaps. Any number of times; later calls of the others throw `ERR_NATIVE_CLOSED`. */
+  /** Closes the file. Any number of times; later calls of the others throw `ERR_NATIVE_CLOSED`. */
   close(): void {
     this.#native.close();
   }

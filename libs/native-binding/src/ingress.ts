@@ -29,6 +29,8 @@ export class Ingress {
           new addon.Ingress(resolved, (kind, text) => {
             if (kind === 'coldStart') {
               events.onColdStart(text);
+            } else if (kind === 'replicaIdle') {
+              events.onReplicaIdle(text);
             } else {
               events.onError(new NativeError('ERR_NATIVE_INGRESS', text));
             }
@@ -59,6 +61,11 @@ export class Ingress {
     native(() => {
       this.#native.failHeld(functionName, status, message);
     });
+  }
+
+  /** Ids of replicas that are draining, or no longer in the table, and still serve requests of this ingress. */
+  busyReplicas(): string[] {
+    return native(() => this.#native.busyReplicas());
   }
 
   /** What was counted since the start. Takes no lock of the workers; the figures are of nearly the same moment. */

@@ -42,10 +42,12 @@ export interface IngressOptions {
 
 export interface IngressEvents {
   /**
-   * A request waits for the first replica of this function (`name.namespace`). Comes once, and again only after
-   * `failHeld` or after the function's route has changed and a request has to wait again.
+   * A request waits for the first replica of this function (`name.namespace`). Comes once for all that wait, and again
+   * only after `failHeld`, after a snapshot of routes, or when the function has had replicas in between.
    */
   onColdStart(functionName: string): void;
+  /** A replica that is draining, or was taken out of the routes, has no request of this ingress any more. */
+  onReplicaIdle(replicaId: string): void;
   /** Something that no caller sees: accept failures, say. For the log. */
   onError(error: Error): void;
 }

@@ -25,9 +25,10 @@ export function rethrowNative(cause: unknown): never {
   if (cause instanceof NativeError) {
     throw cause;
   }
-  if (cause instanceof Error) {
-    const code = (cause as { code?: unknown }).code;
-    throw new NativeError(typeof code === 'string' ? code : 'ERR_NATIVE', cause.message, { cause });
+  // Not instanceof: the addon makes its errors in the main realm, which need not be the caller's.
+  if (typeof cause === 'object' && cause !== null && 'message' in cause) {
+    const code = 'code' in cause && typeof cause.code === 'string' ? cause.code : 'ERR_NATIVE';
+    throw new NativeError(code, String(cause.message), { cause });
   }
   throw new NativeError('ERR_NATIVE', String(cause));
 }

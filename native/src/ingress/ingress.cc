@@ -39,7 +39,7 @@ std::thread StartThread(const std::string& name, std::function<void()> body) {
 }  // namespace
 
 Ingress::Ingress(const IngressOptions& options, IngressEvents& events)
-    : options_(options), events_(events), routes_(options.default_timeout_ms) {}
+    : options_(options), events_(events), routes_(options.default_timeout_ms, events) {}
 
 Result<std::unique_ptr<Ingress>> Ingress::Start(const IngressOptions& options, IngressEvents& events) {
   std::unique_ptr<Ingress> ingress(new Ingress(options, events));
@@ -112,6 +112,11 @@ void Ingress::WakeQueues(const std::shared_ptr<FunctionShared>& function) {
   for (const auto& worker : workers_) {
     worker->Post(WakeQueueCommand{function});
   }
+}
+
+std::vector<std::string> Ingress::BusyReplicas() {
+  const std::lock_guard lock(mutex_);
+  return routes_.BusyReplicas();
 }
 
 MetricsValues Ingress::ReadMetrics() const {

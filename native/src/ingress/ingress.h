@@ -40,6 +40,9 @@ class Ingress : private Siblings {
   /// Answers the requests that wait for this function's first replica; the next one to wait asks for a replica again.
   void FailHeld(const std::string& function_name, uint16_t status, const std::string& message);
 
+  /// Ids of replicas that are draining or no longer in the table and still serve requests of ours.
+  std::vector<std::string> BusyReplicas();
+
   MetricsValues ReadMetrics() const;
 
   /// Stops accepting, lets requests under way finish, cuts the rest off at the deadline. `on_done` gets how many those

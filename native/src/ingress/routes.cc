@@ -83,6 +83,7 @@ Result<std::shared_ptr<const RouteChange>> RouteRegistry::Apply(const RouteUpdat
     }
   }
 
+  std::erase_if(retired_, [](const auto& retired) { return retired.second.expired(); });
   for (const auto& route : change->upserts) {
     const std::string& name = route->shared->name;
     const auto old = routes_.find(name);
@@ -91,13 +92,36 @@ Result<std::shared_ptr<const RouteChange>> RouteRegistry::Apply(const RouteUpdat
     if (update.snapshot || old == routes_.end() || old->second->replicas.empty() != route->replicas.empty()) {
       route->shared->cold_start_asked.store(false, std::memory_order_relaxed);
     }
+    if (old != routes_.end()) {
+      RetireMissing(*old->second, route.get());
+    }
     routes_.insert_or_assign(name, route);
   }
   for (const std::string& name : change->removes) {
-    routes_.erase(name);
+    const auto old = routes_.find(name);
+    RetireMissing(*old->second, nullptr);
+    routes_.erase(old);
   }
   version_ = update.version;
   return std::shared_ptr<const RouteChange>(std::move(change));
+}
+
+void RouteRegistry::RetireMissing(const FunctionRoute& old, const FunctionRoute* now) {
+  for (const auto& replica : old.replicas) {
+    if (now == nullptr || std::find(now->replicas.begin(), now->replicas.end(), replica) == now->replicas.end()) {
+      replica->idle_listener = &events_;
+      retired_.emplace_back(replica->id, replica);
+    }
+  }
+}
+
+std::vector<std::string> RouteRegistry::BusyReplicas() {
+  std::erase_if(retired_, [](const auto& retired) { return retired.second.expired(); });
+  std::vector<std::string> ids;
+  for (const auto& [id, replica] : retired_) {
+    ids.push_back(id);
+  }
+  return ids;
 }
 
 void RouteRegistry::AllowColdStart(const std::string& function_name) {

@@ -11,18 +11,31 @@
 #include <vector>
 
 #include "base/error.h"
+#include "ingress/events.h"
 #include "ingress/socket.h"
 
 namespace junction::ingress {
 
-/// One instance that serves a function. Lives as long as a route or a connection names it.
+/// One instance that serves a function. Lives as long as the registry, a worker's route or a connection names it: so its
+/// end means that no request of ours is under way there, and that no worker will send another.
 struct Replica {
+  Replica() = default;
+  Replica(const Replica&) = delete;
+  Replica& operator=(const Replica&) = delete;
+  ~Replica() {
+    if (idle_listener != nullptr) {
+      idle_listener->OnReplicaIdle(id);
+    }
+  }
+
   std::string id;
   std::string host;
   uint16_t port = 0;
   SocketAddress address;
   // Requests under way over all workers. Relaxed: it steers balancing and max_inflight, it guards nothing.
   alignas(64) std::atomic<uint32_t> inflight{0};
+  // Hears of the end. Set by the registry, which holds a reference then, when no route names the replica any more.
+  IngressEvents* idle_listener = nullptr;
 };
 
 /// What stays the same of a function from route to route.
@@ -78,7 +91,8 @@ struct RouteChange {
 /// The control side's view of all routes: turns updates into changes. One thread at a time.
 class RouteRegistry {
  public:
-  explicit RouteRegistry(uint32_t default_timeout_ms) : default_timeout_ms_(default_timeout_ms) {}
+  RouteRegistry(uint32_t default_timeout_ms, IngressEvents& events)
+      : default_timeout_ms_(default_timeout_ms), events_(events) {}
 
   /// Checks an update as a whole, then takes it up. An update that names a malformed address or function changes nothing.
   Result<std::shared_ptr<const RouteChange>> Apply(const RouteUpdate& update);
@@ -88,12 +102,21 @@ class RouteRegistry {
 
   uint64_t version() const { return version_; }
 
+  /// Ids of replicas that no route names as ready any more and that are still in use. IngressEvents::OnReplicaIdle
+  /// comes for each of them.
+  std::vector<std::string> BusyReplicas();
+
  private:
   Result<std::shared_ptr<FunctionRoute>> MakeRoute(const RouteSpec& spec, const FunctionRoute* old) const;
 
+  /// Remembers the replicas of `old` that `now` (null: none) does not name.
+  void RetireMissing(const FunctionRoute& old, const FunctionRoute* now);
+
   const uint32_t default_timeout_ms_;
+  IngressEvents& events_;
   uint64_t version_ = 0;
   std::unordered_map<std::string, std::shared_ptr<const FunctionRoute>> routes_;
+  std::vector<std::pair<std::string, std::weak_ptr<Replica>>> retired_;
 };
 
 }  // namespace junction::ingress

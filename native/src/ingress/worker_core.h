@@ -14,6 +14,7 @@
 
 #include "ingress/buffer_pool.h"
 #include "ingress/event_loop.h"
+#include "ingress/events.h"
 #include "ingress/message_head.h"
 #include "ingress/metrics.h"
 #include "ingress/options.h"
@@ -29,14 +30,6 @@ class Relay;
 class SchedulerBell;
 class Upstreams;
 struct FunctionShared;
-
-/// What reaches the outside. Called from worker threads, rarely; must not block for long.
-class IngressEvents {
- public:
-  virtual ~IngressEvents() = default;
-  virtual void OnColdStart(const std::string& function_name) = 0;
-  virtual void OnError(const std::string& message) = 0;
-};
 
 /// Counts over all workers, for limits.
 struct SharedCounts {

@@ -131,6 +131,7 @@ class PrintedEvents : public IngressEvents {
     std::printf("cold start of %s\n", function_name.c_str());
     std::fflush(stdout);
   }
+  void OnReplicaIdle(const std::string&) override {}
   void OnError(const std::string& message) override { std::fprintf(stderr, "junction_ingress: %s\n", message.c_str()); }
 };
 
