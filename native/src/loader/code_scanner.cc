@@ -60,13 +60,16 @@ bool DecodeTo(Bytes text, uint32_t from, uint32_t site, bool resyncs, Trail& tra
   return true;
 }
 
-// Start of the function around `site` by the unwinding table, or `site` itself if it knows none.
+constexpr size_t kUnwindHeader_bytes = 12;
+
+// Start of the function around `site` by the unwinding table, or `site` itself if it covers none.
 uint32_t FunctionByTable(const CodeText& text, uint32_t site) {
+  const auto row = [&](size_t i) { return kUnwindHeader_bytes + i * 8; };
   size_t low = 0;
-  size_t high = text.unwind_rows.size() / 8;
+  size_t high = text.unwind_rows;
   while (low < high) {
     const size_t middle = (low + high) / 2;
-    if (Read32(text.unwind_rows, middle * 8) + text.unwind_base <= static_cast<int64_t>(site)) {
+    if (Read32(text.unwind, row(middle)) + text.unwind_base <= static_cast<int64_t>(site)) {
       low = middle + 1;
     } else {
       high = middle;
@@ -75,8 +78,16 @@ uint32_t FunctionByTable(const CodeText& text, uint32_t site) {
   if (low == 0) {
     return site;
   }
-  const int64_t start = Read32(text.unwind_rows, (low - 1) * 8) + text.unwind_base;
-  return start >= 0 && start <= static_cast<int64_t>(site) ? static_cast<uint32_t>(start) : site;
+  const int64_t start = Read32(text.unwind, row(low - 1)) + text.unwind_base;
+  // The entry: length, distance to its CIE, start, number of bytes; four each in the usual encoding.
+  const int64_t entry = Read32(text.unwind, row(low - 1) + 4);
+  constexpr int64_t kRangeAt = 12;
+  if (start < 0 || entry < 0 || entry + kRangeAt + 4 > static_cast<int64_t>(text.unwind.size())) {
+    return site;
+  }
+  const auto bytes = static_cast<uint32_t>(Read32(text.unwind, static_cast<size_t>(entry + kRangeAt)));
+  const bool is_covered = static_cast<int64_t>(site) - start < static_cast<int64_t>(bytes);
+  return is_covered ? static_cast<uint32_t>(start) : site;
 }
 
 // Start of the function around `site` if padding (int3) before an aligned address shows it, else `site`.
@@ -133,15 +144,55 @@ bool AgreeOn(Bytes text, uint32_t site, Trail& trail) {
   return trail.count > 0;
 }
 
-bool FindTrail(const CodeText& text, uint32_t site, Trail& trail) {
-  for (const uint32_t start : {FunctionByTable(text, site), FunctionByPadding(text.bytes, site)}) {
-    if (start < site && site - start <= kMaxFunction_bytes && DecodeTo(text.bytes, start, site, false, trail)) {
-      trail.function = start;
-      return true;
+// Decodes from a known start of a function. The unwinding entry of a signal return stub begins one byte before it (glibc's
+// __restore_rt: unwinders look up the address before a return address), so both starts are tried and must agree.
+bool FollowFunction(Bytes text, uint32_t start, uint32_t site, Trail& trail) {
+  if (start >= site || site - start > kMaxFunction_bytes) {
+    return false;
+  }
+  Trail shifted;
+  const bool is_shifted = start + 1 < site && DecodeTo(text, start + 1, site, false, shifted);
+  const bool is_plain = DecodeTo(text, start, site, false, trail);
+  constexpr uint32_t kAlignment = 16;
+  if (is_shifted && (start + 1) % kAlignment == 0 && (!is_plain || shifted.starts[0] != trail.starts[0])) {
+    trail = shifted;
+    trail.function = start + 1;
+    return true;
+  }
+  trail.function = start;
+  return is_plain;
+}
+
+// True if the instructions that run into the site set the call's number, as compilers and people write it. Data that happens to look
+// like a `syscall` does not.
+bool SetsNumber(Bytes text, const Trail& trail) {
+  constexpr uint32_t kLargestNumber = 1024;
+  for (uint32_t i = 0; i < trail.count; ++i) {
+    const Bytes code = text.subspan(trail.starts[i]);
+    if (code[0] == 0xb8 && static_cast<uint32_t>(Read32(code, 1)) < kLargestNumber) {
+      return true;  // mov $n, %eax
+    }
+    if (code[0] == 0x31 && code[1] == 0xc0) {
+      return true;  // xor %eax, %eax
+    }
+    if (code[0] == 0x48 && code[1] == 0xc7 && code[2] == 0xc0 &&
+        static_cast<uint32_t>(Read32(code, 3)) < kLargestNumber) {
+      return true;  // mov $n, %rax
     }
   }
+  return false;
+}
+
+bool FindTrail(const CodeText& text, uint32_t site, Trail& trail) {
+  if (text.unwind_rows > 0) {
+    // Code that the table does not cover is no function of a compiler's: tables of constants, most likely.
+    return FollowFunction(text.bytes, FunctionByTable(text, site), site, trail);
+  }
+  if (FollowFunction(text.bytes, FunctionByPadding(text.bytes, site), site, trail)) {
+    return true;
+  }
   trail.function = site > kTableSearch_bytes ? site - kTableSearch_bytes : 0;
-  return AgreeOn(text.bytes, site, trail);
+  return AgreeOn(text.bytes, site, trail) && SetsNumber(text.bytes, trail);
 }
 
 bool IsMovable(const Instruction& instruction) { return instruction.kind == InstructionKind::kPlain; }
@@ -469,20 +520,21 @@ bool IsSiteSound(std::span<const uint8_t> text, const PatchSite& site) {
   return at == site.offset && site.before_bytes >= kJump_bytes;
 }
 
-void FindUnwindRows(std::span<const uint8_t> header, uint64_t header_address, uint64_t text_address, CodeText& text) {
+void FindUnwindRows(std::span<const uint8_t> unwind, uint64_t unwind_address, uint64_t text_address, CodeText& text) {
   constexpr uint8_t kDataRelativeSigned4 = 0x3b;
   constexpr uint8_t kUnsigned4 = 0x03;
   constexpr uint8_t kPcRelativeSigned4 = 0x1b;
-  if (header.size() < 12 || header[0] != 1 || header[1] != kPcRelativeSigned4 || header[2] != kUnsigned4 ||
-      header[3] != kDataRelativeSigned4) {
+  if (unwind.size() < kUnwindHeader_bytes || unwind[0] != 1 || unwind[1] != kPcRelativeSigned4 ||
+      unwind[2] != kUnsigned4 || unwind[3] != kDataRelativeSigned4) {
     return;
   }
-  const auto rows = static_cast<uint32_t>(Read32(header, 8));
-  if (rows > (header.size() - 12) / 8) {
+  const auto rows = static_cast<uint32_t>(Read32(unwind, 8));
+  if (rows > (unwind.size() - kUnwindHeader_bytes) / 8) {
     return;
   }
-  text.unwind_rows = header.subspan(12, static_cast<size_t>(rows) * 8);
-  text.unwind_base = static_cast<int64_t>(header_address - text_address);
+  text.unwind = unwind;
+  text.unwind_rows = rows;
+  text.unwind_base = static_cast<int64_t>(unwind_address - text_address);
 }
 
 }  // namespace junction

@@ -19,8 +19,8 @@ namespace junction {
 /// The executable bytes of one segment, and what the unwinding table knows of functions in it.
 struct CodeText {
   std::span<const uint8_t> bytes;  // less than 2 GiB are looked at
-  std::span<const uint8_t>
-      unwind_rows;  // search table of .eh_frame_hdr: pairs of int32 (function, entry), sorted; may be empty
+  std::span<const uint8_t> unwind;  // from .eh_frame_hdr to the end of its segment, with .eh_frame; may be empty
+  size_t unwind_rows = 0;  // of the search table: pairs of int32 (function, entry), sorted by function
   int64_t unwind_base = 0;  // added to a row's first number: the offset of the function in `bytes`
 };
 
@@ -43,8 +43,8 @@ ScanCounts ScanCode(const CodeText& text, std::span<PatchSite> sites, ScanScratc
 /// Checks a site that came from outside (a plan file) against the text: the instructions are there and can be moved.
 bool IsSiteSound(std::span<const uint8_t> text, const PatchSite& site);
 
-/// Finds the search table in .eh_frame_hdr (LSB Core, "DWARF Extensions"). `header_address` and `text_address` as in the file.
-/// Leaves text.unwind_rows empty if the table is not in the usual form.
-void FindUnwindRows(std::span<const uint8_t> header, uint64_t header_address, uint64_t text_address, CodeText& text);
+/// Finds the search table in .eh_frame_hdr (LSB Core, "DWARF Extensions"). `unwind` as in CodeText; both addresses as in the file.
+/// Changes nothing if the table is not in the usual form.
+void FindUnwindRows(std::span<const uint8_t> unwind, uint64_t unwind_address, uint64_t text_address, CodeText& text);
 
 }  // namespace junction

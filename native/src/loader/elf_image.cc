@@ -80,6 +80,19 @@ uint64_t AddressOfOffset(const ElfImage& image, uint64_t offset, uint64_t size_b
   return 0;
 }
 
+// Lets the unwinding data reach to the end of the segment that it lies in; without such a segment there is none.
+void ExtendUnwind(ElfImage& image) {
+  for (size_t i = 0; i < image.segment_count; ++i) {
+    const ElfSegment& segment = image.segments[i];
+    if (image.unwind_bytes > 0 && image.unwind_offset >= segment.file_offset &&
+        LiesInFile(image.unwind_offset - segment.file_offset, image.unwind_bytes, segment.file_bytes)) {
+      image.unwind_bytes = segment.file_bytes - (image.unwind_offset - segment.file_offset);
+      return;
+    }
+  }
+  image.unwind_bytes = 0;
+}
+
 }  // namespace
 
 int64_t ParseElfHeader(std::span<const uint8_t> head, uint64_t file_bytes, ElfHeaderTable& table) {
@@ -123,6 +136,7 @@ int64_t ParseElfImage(std::span<const uint8_t> head, std::span<const uint8_t> he
     return -ENOEXEC;
   }
   image.headers_address = AddressOfOffset(image, table.offset, table.size_bytes);
+  ExtendUnwind(image);
   return 0;
 }
 

@@ -3,9 +3,11 @@
 //   passthrough_exec [--strace] [--cores N] [--plans DIR] [--stats FILE] program [argument...]
 #include <fcntl.h>
 #include <sys/mman.h>
+#include <sys/prctl.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <csignal>
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
@@ -80,6 +82,17 @@ void WriteStats(const std::string& path, const ControlBlock& control) {
   fclose(file);
 }
 
+pid_t g_child = 0;
+
+void Forward(int signal) { kill(g_child, signal); }
+
+void ForwardSignals(pid_t child) {
+  g_child = child;
+  for (const int forwarded : {SIGTERM, SIGINT, SIGHUP, SIGQUIT, SIGUSR1, SIGUSR2}) {
+    signal(forwarded, &Forward);
+  }
+}
+
 int WaitFor(pid_t child) {
   int status = 0;
   while (waitpid(child, &status, 0) < 0) {
@@ -116,8 +129,10 @@ int main(int argc, char** argv, char** envp) {
   spec.control->strace = options.strace ? 1 : 0;
   const pid_t child = fork();
   if (child == 0) {
+    prctl(PR_SET_PDEATHSIG, SIGKILL);
     junction::RunProgram(spec);
   }
+  ForwardSignals(child);
   const int status = WaitFor(child);
   if (!options.stats.empty()) {
     WriteStats(options.stats, *spec.control);
