@@ -176,8 +176,8 @@ export const gatewayConfig = defineConfig({
     }),
     addonPath: optional(
       path({
-        env: 'JUNCTION_GATEWAY_ADDON_FILE',
-        doc: 'Native addon to load in place of the built one, for debugging.',
+        env: 'JUNCTION_ADDON',
+        doc: 'The native addon; native/build/release/junction_addon.node of this project unless set.',
       }),
     ),
   },
