@@ -9,9 +9,9 @@ namespace junction {
 }  // namespace junction
 
 /// Asserts an invariant of our own code in every build. Never use it on input from outside: that is an expected failure.
-#define JUNCTION_CHECK(condition)                                \
-  do {                                                           \
-    if (!(condition)) [[unlikely]] {                             \
-      ::junction::CheckFailed(#condition, __FILE__, __LINE__);   \
-    }                                                            \
+#define JUNCTION_CHECK(condition)                              \
+  do {                                                         \
+    if (!(condition)) [[unlikely]] {                           \
+      ::junction::CheckFailed(#condition, __FILE__, __LINE__); \
+    }                                                          \
   } while (false)

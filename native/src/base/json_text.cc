@@ -61,9 +61,15 @@ void AppendJsonString(std::string& out, std::string_view text) {
       text.remove_prefix(1);
     } else if (static_cast<uint8_t>(c) < 0x20 || c == 0x7f) {
       switch (c) {
-        case '\n': out += "\\n"; break;
-        case '\t': out += "\\t"; break;
-        case '\r': out += "\\r"; break;
+        case '\n':
+          out += "\\n";
+          break;
+        case '\t':
+          out += "\\t";
+          break;
+        case '\r':
+          out += "\\r";
+          break;
         default:
           out += "\\u00";
           out += kHex[static_cast<uint8_t>(c) >> 4];
@@ -109,7 +115,9 @@ JsonObjectWriter& JsonObjectWriter::Signed(std::string_view key, int64_t value) 
   return *this;
 }
 
-JsonObjectWriter& JsonObjectWriter::Bool(std::string_view key, bool value) { return Raw(key, value ? "true" : "false"); }
+JsonObjectWriter& JsonObjectWriter::Bool(std::string_view key, bool value) {
+  return Raw(key, value ? "true" : "false");
+}
 
 JsonObjectWriter& JsonObjectWriter::Null(std::string_view key) { return Raw(key, "null"); }
 

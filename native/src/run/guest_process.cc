@@ -65,8 +65,8 @@ Result<void> JoinCgroups(const std::vector<std::string>& dirs, bool has_joined_u
 }
 
 // Those that a parent may have told us to ignore, which even exec keeps so. Handlers we have none.
-constexpr int kPossiblyIgnored[] = {SIGHUP,  SIGINT,  SIGQUIT, SIGPIPE, SIGALRM, SIGTERM, SIGUSR1, SIGUSR2,
-                                    SIGCHLD, SIGCONT, SIGTSTP, SIGTTIN, SIGTTOU, SIGURG,  SIGXFSZ, SIGWINCH, SIGIO};
+constexpr int kPossiblyIgnored[] = {SIGHUP,  SIGINT,  SIGQUIT, SIGPIPE, SIGALRM, SIGTERM, SIGUSR1,  SIGUSR2, SIGCHLD,
+                                    SIGCONT, SIGTSTP, SIGTTIN, SIGTTOU, SIGURG,  SIGXFSZ, SIGWINCH, SIGIO};
 
 void ResetSignals() {
   for (const int number : kPossiblyIgnored) {

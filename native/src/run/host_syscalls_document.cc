@@ -39,19 +39,25 @@ std::string Rows(HostRole role) {
 std::string HostSyscallsDocument() {
   std::string text =
       "# Host syscalls\n\n"
-      "What the processes of an instance may ask of Linux. Generated from `native/src/run/host_syscalls.cc` by the program\n"
-      "`host_syscalls_document`; a test compares the two. The seccomp filters are made from the same table: a call without\n"
-      "a row answers ENOSYS, arguments outside the limits answer an error of the call's own, another architecture's call\n"
+      "What the processes of an instance may ask of Linux. Generated from `native/src/run/host_syscalls.cc` by the "
+      "program\n"
+      "`host_syscalls_document`; a test compares the two. The seccomp filters are made from the same table: a call "
+      "without\n"
+      "a row answers ENOSYS, arguments outside the limits answer an error of the call's own, another architecture's "
+      "call\n"
       "kills the process.\n\n";
   text += "## The guest (" + std::to_string(HostSyscalls(HostRole::kGuest).size()) + " calls)\n\n";
   text +=
-      "The Junction kernel and the guest's code in one address space. For now most guest syscalls are passed on to the host\n"
+      "The Junction kernel and the guest's code in one address space. For now most guest syscalls are passed on to the "
+      "host\n"
       "inside the sandbox, hence the length of this list; it shrinks as the Junction kernel takes them over.\n\n";
   text += Rows(HostRole::kGuest);
   text += "\n## The monitor (" + std::to_string(HostSyscalls(HostRole::kMonitor).size()) + " calls)\n\n";
   text += "`junction_run` itself once the guest runs. It keeps CAP_KILL and no other capability.\n\n";
   text += Rows(HostRole::kMonitor);
-  text += "\n## Refused to the guest\n\nCalls that one may miss or fear. The list is not complete: what has no row above is refused.\n\n";
+  text +=
+      "\n## Refused to the guest\n\nCalls that one may miss or fear. The list is not complete: what has no row above "
+      "is refused.\n\n";
   text += "| call | why |\n|---|---|\n";
   for (const RefusedSyscall& refused : RefusedSyscalls()) {
     text += "| " + std::string(refused.name) + " | " + refused.why + " |\n";

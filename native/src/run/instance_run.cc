@@ -12,8 +12,8 @@
 #include <thread>
 #include <utility>
 
-#include "base/read_file.h"
 #include "run/control_file.h"
+#include "run/env_file.h"
 #include "run/guest_identity.h"
 #include "run/guest_process.h"
 #include "run/listen_watcher.h"
@@ -24,7 +24,6 @@
 namespace junction {
 namespace {
 
-constexpr size_t kMaxEnvFile_bytes = 4 * 1024 * 1024;
 constexpr char kDefaultHostname[] = "junction";
 constexpr char kDefaultPath[] = "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
 constexpr int kPassedSignals[] = {SIGTERM, SIGINT, SIGHUP, SIGQUIT, SIGUSR1, SIGUSR2};
@@ -32,13 +31,9 @@ constexpr int kPassedSignals[] = {SIGTERM, SIGINT, SIGHUP, SIGQUIT, SIGUSR1, SIG
 Result<std::vector<std::string>> GuestEnvironment(const RunOptions& options) {
   std::vector<std::string> env = options.env;
   if (!options.env_file.empty()) {
-    const auto text = ReadFile(options.env_file, kMaxEnvFile_bytes);
-    if (!text) {
-      return std::unexpected(text.error());
-    }
-    auto more = ParseEnvFile(*text);
+    auto more = ReadEnvFile(options.env_file);
     if (!more) {
-      return PlainError(options.env_file + ": " + more.error().message);
+      return more;
     }
     env.insert(env.end(), more->begin(), more->end());
   }
@@ -155,21 +150,6 @@ Result<void> StartListenWatcher(const RunOptions& options, const ControlFile& co
 }
 
 }  // namespace
-
-Result<std::vector<std::string>> ParseEnvFile(std::string_view text) {
-  std::vector<std::string> env;
-  while (!text.empty()) {
-    const size_t end = std::min(text.find('\0'), text.size());
-    const std::string_view entry = text.substr(0, end);
-    if (const size_t equals = entry.find('='); equals == std::string_view::npos || equals == 0) {
-      // Not the entry itself: it may hold a secret.
-      return PlainError("entry " + std::to_string(env.size() + 1) + " is not NAME=VALUE");
-    }
-    env.emplace_back(entry);
-    text.remove_prefix(std::min(end + 1, text.size()));
-  }
-  return env;
-}
 
 Result<int> RunInstance(const JunctionConfig& config, const RunOptions& options) {
   GuestPlan guest_plan;

@@ -14,8 +14,4 @@ Result<int> RunInstance(const JunctionConfig& config, const RunOptions& options)
 /// Records in `<instance_dir>/status.json` that there never was a guest, and tells the notify socket.
 void RecordFailure(const RunOptions& options, const Error& error);
 
-/// The environment variables in the text of an --env_file: `K=V`, each ended by a NUL byte (the last one's may be
-/// missing). Fails on an entry without a name or `=`.
-Result<std::vector<std::string>> ParseEnvFile(std::string_view text);
-
 }  // namespace junction

@@ -31,6 +31,7 @@ std::string PortEvent(const std::string& id, const char* event, const PortSnapsh
   JsonObjectWriter(text)
       .String("id", id)
       .String("event", event)
+      .Signed("monitorPid", getpid())
       .Unsigned("guestPort", port.guest_port)
       .Unsigned("hostPort", port.host_port)
       .String("protocol", "tcp")
@@ -46,14 +47,20 @@ bool Contains(const std::vector<PortSnapshot>& ports, const PortSnapshot& port) 
 
 PortChanges ComparePorts(const std::vector<PortSnapshot>& before, const std::vector<PortSnapshot>& now) {
   PortChanges changes;
-  std::copy_if(now.begin(), now.end(), std::back_inserter(changes.opened), [&](const auto& p) { return !Contains(before, p); });
-  std::copy_if(before.begin(), before.end(), std::back_inserter(changes.closed), [&](const auto& p) { return !Contains(now, p); });
+  std::copy_if(now.begin(), now.end(), std::back_inserter(changes.opened),
+               [&](const auto& p) { return !Contains(before, p); });
+  std::copy_if(before.begin(), before.end(), std::back_inserter(changes.closed),
+               [&](const auto& p) { return !Contains(now, p); });
   return changes;
 }
 
-ListenWatcher::ListenWatcher(std::string instance_id, const ControlFile& control, const IdRange& ids, ListenerOwner owner,
-                             const Notifier& notifier)
-    : instance_id_(std::move(instance_id)), control_(control), ids_(ids), owner_(std::move(owner)), notifier_(notifier) {}
+ListenWatcher::ListenWatcher(std::string instance_id, const ControlFile& control, const IdRange& ids,
+                             ListenerOwner owner, const Notifier& notifier)
+    : instance_id_(std::move(instance_id)),
+      control_(control),
+      ids_(ids),
+      owner_(std::move(owner)),
+      notifier_(notifier) {}
 
 void ListenWatcher::Run() {
   for (int round = 0;; ++round) {

@@ -27,7 +27,8 @@ PortChanges ComparePorts(const std::vector<PortSnapshot>& before, const std::vec
 /// the guest's. Runs in a thread of the monitor for as long as the process lives: it is never joined.
 class ListenWatcher {
  public:
-  ListenWatcher(std::string instance_id, const ControlFile& control, const IdRange& ids, ListenerOwner owner, const Notifier& notifier);
+  ListenWatcher(std::string instance_id, const ControlFile& control, const IdRange& ids, ListenerOwner owner,
+                const Notifier& notifier);
 
   /// Returns only when the control block cannot be watched any more: the guest has shrunk it.
   void Run();

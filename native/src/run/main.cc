@@ -16,7 +16,9 @@ namespace {
 
 using junction::kOwnFailureStatus;
 
-void Print(int fd, const std::string& text) { [[maybe_unused]] const ssize_t written = write(fd, text.data(), text.size()); }
+void Print(int fd, const std::string& text) {
+  [[maybe_unused]] const ssize_t written = write(fd, text.data(), text.size());
+}
 
 void PrintFault(const std::string& text) { Print(STDERR_FILENO, "junction_run: " + text + "\n"); }
 

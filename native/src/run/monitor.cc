@@ -194,6 +194,7 @@ void Monitor::RecordEnd(const GuestExit& exit) {
   JsonObjectWriter json(event);
   json.String("id", plan_.instance_id)
       .String("event", "exited")
+      .Signed("monitorPid", status_.monitor_pid)
       .Signed("exitCode", exit.exit_code)
       .Signed("signal", exit.signal)
       .Bool("oomKilled", exit.is_oom_killed)

@@ -56,9 +56,9 @@ class Monitor {
   const Notifier& notifier_;
   InstanceStatus status_;
   uint64_t oom_kills_before_ = 0;
-  std::string fault_;              // what the set-up reported
+  std::string fault_;  // what the set-up reported
   bool is_fault_pipe_open_ = true;
-  int replaced_signal_ = 0;        // a signal whose default effect we brought about by SIGKILL
+  int replaced_signal_ = 0;  // a signal whose default effect we brought about by SIGKILL
 };
 
 /// The time since 1970.

@@ -8,7 +8,8 @@
 
 namespace junction {
 
-Result<UniqueFd> NewFilesystem(const char* type, std::initializer_list<MountParameter> parameters, uint64_t attributes) {
+Result<UniqueFd> NewFilesystem(const char* type, std::initializer_list<MountParameter> parameters,
+                               uint64_t attributes) {
   const UniqueFd context(fsopen(type, FSOPEN_CLOEXEC));
   if (!context.valid()) {
     return ErrnoError(std::string("file system ") + type);

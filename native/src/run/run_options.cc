@@ -142,37 +142,49 @@ Problem TakeLogLevel(RunOptions& options, const std::string& value) {
 
 constexpr Option kOptions[] = {
     {"name", "ID", false, "name of the instance in events and messages", TakeName<&RunOptions::name, 253>},
-    {"hostname", "NAME", false, "the guest's host name (default: junction)", TakeName<&RunOptions::hostname, kMaxHostname_bytes>},
+    {"hostname", "NAME", false, "the guest's host name (default: junction)",
+     TakeName<&RunOptions::hostname, kMaxHostname_bytes>},
     {"chroot_path", "DIR", false, "unpacked root file system, never written to (default: the host's, read-only)",
      TakeAbsolutePath<&RunOptions::chroot_path>},
-    {"read_only_root", "", false, "the guest can write to /tmp and /dev/shm only", TakeSwitch<&RunOptions::has_read_only_root>},
+    {"read_only_root", "", false, "the guest can write to /tmp and /dev/shm only",
+     TakeSwitch<&RunOptions::has_read_only_root>},
     {"env", "K=V", true, "environment variable of the guest; also -E K=V", TakeEnv},
-    {"env_file", "FILE", false, "more of them, each ended by a NUL byte; read once before the start", TakePath<&RunOptions::env_file>},
+    {"env_file", "FILE", false, "more of them, each ended by a NUL byte; read once before the start",
+     TakePath<&RunOptions::env_file>},
     {"uid", "N", false, "the guest's user id (default 0)",
      [](RunOptions& o, const std::string& v) { return TakeInRange(o.uid, v, 0U, kUidRange - 1); }},
     {"gid", "N", false, "the guest's group id (default 0)",
      [](RunOptions& o, const std::string& v) { return TakeInRange(o.gid, v, 0U, kUidRange - 1); }},
     {"uid_base", "N", false, "host id of the guest's id 0; 65,536 ids from there on are the instance's",
      [](RunOptions& o, const std::string& v) { return TakeInRange(o.uid_base, v, kUidRange, 0xfffeU << 16); }},
-    {"cwd", "DIR", false, "the guest's working folder (default /), made if it is missing", TakeAbsolutePath<&RunOptions::cwd>},
+    {"cwd", "DIR", false, "the guest's working folder (default /), made if it is missing",
+     TakeAbsolutePath<&RunOptions::cwd>},
     {"mount", "HOSTDIR:GUESTDIR[:ro]", true, "show a folder or file of the host to the guest", TakeMount},
     {"host", "NAME=IP", true, "line of the guest's /etc/hosts", TakeHost},
-    {"instance_dir", "DIR", false, "folder for log, log.1 and status.json (default: run in the foreground with the caller's stdio)",
+    {"instance_dir", "DIR", false,
+     "folder for log, log.1 and status.json (default: run in the foreground with the caller's stdio)",
      TakePath<&RunOptions::instance_dir>},
     {"control", "FILE", false, "where to make the shared control block", TakePath<&RunOptions::control_path>},
-    {"notify", "SOCKET", false, "unix stream socket that gets a line of JSON per life-cycle event", TakePath<&RunOptions::notify_path>},
+    {"notify", "SOCKET", false, "unix stream socket that gets a line of JSON per life-cycle event",
+     TakePath<&RunOptions::notify_path>},
     {"cgroup", "DIR", true, "cgroup folder that the guest joins", TakeCgroup},
     {"log_max_bytes", "N", false, "greatest size of log and log.1 together (default 8388608)",
-     [](RunOptions& o, const std::string& v) { return TakeInRange(o.log_max_bytes, v, kMinLog_bytes, uint64_t{1} << 40); }},
-    {"scratch_max_bytes", "N", false, "greatest size of what the guest writes to its root, /tmp and /dev/shm (default 536870912)",
-     [](RunOptions& o, const std::string& v) { return TakeInRange(o.scratch_max_bytes, v, uint64_t{1} << 16, uint64_t{1} << 40); }},
+     [](RunOptions& o, const std::string& v) {
+       return TakeInRange(o.log_max_bytes, v, kMinLog_bytes, uint64_t{1} << 40);
+     }},
+    {"scratch_max_bytes", "N", false,
+     "greatest size of what the guest writes to its root, /tmp and /dev/shm (default 536870912)",
+     [](RunOptions& o, const std::string& v) {
+       return TakeInRange(o.scratch_max_bytes, v, uint64_t{1} << 16, uint64_t{1} << 40);
+     }},
     {"strace", "", false, "print each guest syscall to stderr", TakeSwitch<&RunOptions::has_strace>},
     {"loglevel", "N", false, "0 (off) to 7 (all); overrides the configuration's log_level", TakeLogLevel},
     {"help", "", false, "print this and exit", TakeSwitch<&RunOptions::wants_help>},
 };
 
 const Option* FindOption(std::string_view name) {
-  const auto* found = std::find_if(std::begin(kOptions), std::end(kOptions), [&](const Option& o) { return o.name == name; });
+  const auto* found =
+      std::find_if(std::begin(kOptions), std::end(kOptions), [&](const Option& o) { return o.name == name; });
   return found == std::end(kOptions) ? nullptr : found;
 }
 
@@ -225,7 +237,8 @@ class ArgumentReader {
       option->take(options, "");
       return;
     }
-    TakeValue(*option, "--" + name, equals == std::string::npos ? std::nullopt : std::optional(word.substr(equals + 1)));
+    TakeValue(*option, "--" + name,
+              equals == std::string::npos ? std::nullopt : std::optional(word.substr(equals + 1)));
   }
 
   void TakeValue(const Option& option, const std::string& shown, std::optional<std::string> value) {

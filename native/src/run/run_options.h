@@ -25,7 +25,8 @@ struct HostOption {
 /// What the command line asks for. The table in run_options.cc says what each is for (`junction_run --help` prints it).
 struct RunOptions {
   std::string config_path;
-  std::vector<std::string> program;  // argv of the guest; program[0] is looked up in the guest's PATH if it has no slash
+  std::vector<std::string>
+      program;  // argv of the guest; program[0] is looked up in the guest's PATH if it has no slash
 
   std::string name;
   std::string hostname;

@@ -34,8 +34,8 @@ struct Link {
 };
 
 constexpr Link kLinks[] = {
-    {"dev/fd", "/proc/self/fd"},         {"dev/stdin", "/proc/self/fd/0"}, {"dev/stdout", "/proc/self/fd/1"},
-    {"dev/stderr", "/proc/self/fd/2"},   {"dev/ptmx", "pts/ptmx"},
+    {"dev/fd", "/proc/self/fd"},       {"dev/stdin", "/proc/self/fd/0"}, {"dev/stdout", "/proc/self/fd/1"},
+    {"dev/stderr", "/proc/self/fd/2"}, {"dev/ptmx", "pts/ptmx"},
 };
 
 struct Folder {
@@ -45,13 +45,30 @@ struct Folder {
 };
 
 constexpr Folder kFolders[] = {
-    {"upper", 0755, true},       {"upper/etc", 0755, true},   {"upper/proc", 0755, false}, {"upper/sys", 0755, false},
-    {"upper/dev", 0755, false},  {"work", 0755, false},       {"lower", 0755, false},      {"root", 0755, false},
-    {"dev", 0755, false},        {"dev/pts", 0755, false},    {"dev/shm", 01777, true},    {"dev/.junction", 0755, false},    {"tmp", 01777, true},
-    {"sys", 0755, false},        {"sys/devices", 0755, false}, {"sys/devices/system", 0755, false},
-    {"sys/devices/system/cpu", 0755, false},                  {"sys/devices/system/node", 0755, false},
-    {"sys/devices/system/node/node0", 0755, false},           {"sys/fs", 0755, false},     {"sys/fs/cgroup", 0755, false},
-    {"sys/kernel", 0755, false}, {"sys/kernel/mm", 0755, false}, {"sys/kernel/mm/transparent_hugepage", 0755, false},
+    {"upper", 0755, true},
+    {"upper/etc", 0755, true},
+    {"upper/proc", 0755, false},
+    {"upper/sys", 0755, false},
+    {"upper/dev", 0755, false},
+    {"work", 0755, false},
+    {"lower", 0755, false},
+    {"root", 0755, false},
+    {"dev", 0755, false},
+    {"dev/pts", 0755, false},
+    {"dev/shm", 01777, true},
+    {"dev/.junction", 0755, false},
+    {"tmp", 01777, true},
+    {"sys", 0755, false},
+    {"sys/devices", 0755, false},
+    {"sys/devices/system", 0755, false},
+    {"sys/devices/system/cpu", 0755, false},
+    {"sys/devices/system/node", 0755, false},
+    {"sys/devices/system/node/node0", 0755, false},
+    {"sys/fs", 0755, false},
+    {"sys/fs/cgroup", 0755, false},
+    {"sys/kernel", 0755, false},
+    {"sys/kernel/mm", 0755, false},
+    {"sys/kernel/mm/transparent_hugepage", 0755, false},
 };
 
 constexpr size_t kMaxCopiedFile_bytes = 64 * 1024;
@@ -164,7 +181,8 @@ std::string HostsFile(const RootPlan& plan) {
   std::string text =
       "127.0.0.1 localhost\n"
       "::1 localhost ip6-localhost ip6-loopback\n"
-      "127.0.0.1 " + plan.hostname + "\n";
+      "127.0.0.1 " +
+      plan.hostname + "\n";
   for (const auto& [name, address] : plan.hosts) {
     text += address + " " + name + "\n";
   }

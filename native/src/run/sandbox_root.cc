@@ -239,7 +239,8 @@ Result<void> EnterRoot(const RootPlan& plan, std::vector<std::string>& warnings)
   }
   const std::string size = std::to_string(plan.scratch_max_bytes);
   const std::string inodes = std::to_string(plan.scratch_max_bytes / 4096 + 256);
-  const auto scratch = NewFilesystem("tmpfs", {{"size", size.c_str()}, {"nr_inodes", inodes.c_str()}, {"mode", "0755"}}, 0);
+  const auto scratch =
+      NewFilesystem("tmpfs", {{"size", size.c_str()}, {"nr_inodes", inodes.c_str()}, {"mode", "0755"}}, 0);
   if (!scratch) {
     return std::unexpected(scratch.error());
   }

@@ -36,8 +36,8 @@ void Append(BpfProgram& program, const BpfProgram& piece) { program.insert(progr
 BpfProgram Branch(uint16_t comparison, uint32_t k, const BpfProgram& then_piece, const BpfProgram& else_piece) {
   BpfProgram program;
   if (else_piece.size() <= kMaxConditionalJump) {
-    program.push_back(BPF_JUMP(static_cast<uint16_t>(BPF_JMP | comparison | BPF_K), k,
-                               static_cast<uint8_t>(else_piece.size()), 0));
+    program.push_back(
+        BPF_JUMP(static_cast<uint16_t>(BPF_JMP | comparison | BPF_K), k, static_cast<uint8_t>(else_piece.size()), 0));
   } else {
     program.push_back(BPF_JUMP(static_cast<uint16_t>(BPF_JMP | comparison | BPF_K), k, 0, 1));
     program.push_back(BPF_STMT(BPF_JMP | BPF_JA, static_cast<uint32_t>(else_piece.size())));
@@ -85,7 +85,7 @@ BpfProgram RowProgram(const HostSyscall& row) {
 struct Segment {
   uint32_t first;
   const HostSyscall* limited;  // a single call with limits, or
-  bool is_allowed;             // a range of calls
+  bool is_allowed;  // a range of calls
 };
 
 std::vector<Segment> Segments(std::span<const HostSyscall> rows) {

@@ -27,7 +27,7 @@ struct InstanceStatus {
   uint64_t start_time_ticks = 0;  // field 22 of /proc/<pid>/stat: with the pid it names a process for ever
   uint64_t monitor_start_time_ticks = 0;
   uint64_t started_at_ns = 0;     // since 1970
-  std::optional<GuestExit> exit;  // set: the state is "exited"
+  std::optional<GuestExit> exit = std::nullopt;  // set: the state is "exited"
 };
 
 /// The JSON text of a status: `{"state":"running|exited","pid",...}`; times are decimal strings.

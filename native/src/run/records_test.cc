@@ -1,0 +1,160 @@
+// SPDX-License-Identifier: Apache-2.0
+// Tests of what the monitor reads from Linux and writes for junctiond.
+#include <arpa/inet.h>
+#include <netinet/in.h>
+#include <sys/socket.h>
+#include <sys/un.h>
+
+#include <csignal>
+
+#include "run/listen_watcher.h"
+#include "run/listener_owner.h"
+#include "run/notifier.h"
+#include "run/oom_count.h"
+#include "run/sandbox_files.h"
+#include "run/signal_dispositions.h"
+#include "run/status_file.h"
+#include "run/test_files.h"
+
+namespace junction {
+namespace {
+
+TEST(StatusFile, RecordsARunningInstance) {
+  const InstanceStatus status = {.pid = 10,
+                                 .monitor_pid = 9,
+                                 .start_time_ticks = 100,
+                                 .monitor_start_time_ticks = 99,
+                                 .started_at_ns = 1795461875257243746,
+                                 .exit = {}};
+  EXPECT_EQ(
+      StatusJson(status),
+      R"({"state":"running","pid":10,"monitorPid":9,"startTimeTicks":"100","monitorStartTimeTicks":"99","startedAtNs":"1795461875257243746"})"
+      "\n");
+}
+
+TEST(StatusFile, ReplacesTheOldOneAsAWhole) {
+  const TempDir dir;
+  InstanceStatus status = {.pid = 10};
+  ASSERT_TRUE(WriteStatusFile(dir.path(), status).has_value());
+  status.exit =
+      GuestExit{.exit_code = 137, .signal = 9, .is_oom_killed = true, .exited_at_ns = 7, .error = "say \"why\""};
+  ASSERT_TRUE(WriteStatusFile(dir.path(), status).has_value());
+  const std::string text = Slurp(dir.File("status.json"));
+  EXPECT_NE(text.find(R"("exitedAtNs":"7","exitCode":137,"signal":9,"oomKilled":true,"error":"say \"why\""})"),
+            std::string::npos);
+  EXPECT_FALSE(std::filesystem::exists(dir.File("status.json.new")));
+  EXPECT_FALSE(WriteStatusFile("/nonexistent", status).has_value());
+}
+
+TEST(StartTimeTicks, AreThoseOfProc) {
+  const auto ticks = StartTimeTicks(getpid());
+  ASSERT_TRUE(ticks.has_value());
+  EXPECT_NE(Slurp("/proc/self/stat").find(" " + std::to_string(*ticks) + " "), std::string::npos);
+  EXPECT_FALSE(StartTimeTicks(0x7ffffffe).has_value());
+}
+
+TEST(SignalDispositions, ReadsIgnoredAndCaught) {
+  const auto dispositions = ParseSignalDispositions("Name:\tx\nSigIgn:\t0000000000001000\nSigCgt:\t0000000000004001\n");
+  EXPECT_FALSE(dispositions.IsDefault(SIGHUP));
+  EXPECT_FALSE(dispositions.IsDefault(SIGPIPE));
+  EXPECT_FALSE(dispositions.IsDefault(SIGTERM));
+  EXPECT_TRUE(dispositions.IsDefault(SIGINT));
+  EXPECT_TRUE(ParseSignalDispositions("").IsDefault(SIGTERM));
+  signal(SIGUSR2, SIG_IGN);
+  EXPECT_FALSE(ReadSignalDispositions(getpid())->IsDefault(SIGUSR2));
+  signal(SIGUSR2, SIG_DFL);
+  EXPECT_TRUE(ReadSignalDispositions(getpid())->IsDefault(SIGUSR2));
+}
+
+TEST(OomCount, ReadsBothKindsOfCgroups) {
+  EXPECT_EQ(ParseOomKills("oom_kill_disable 0\nunder_oom 0\noom_kill 3\n"), 3);
+  EXPECT_EQ(ParseOomKills("low 0\noom 2\noom_kill 2\noom_group_kill 0\n"), 2);
+  EXPECT_EQ(ParseOomKills("oom_kill"), 0);
+  EXPECT_EQ(ParseOomKills("oom_kill x\n"), 0);
+  const TempDir dir;
+  dir.Write("memory.events", "oom_kill 1\n");
+  EXPECT_EQ(OomCount({"/nonexistent", dir.path()}).Read(), 1);
+  EXPECT_EQ(OomCount({}).Read(), 0);
+}
+
+TEST(ComparePorts, TellsOpenedFromClosed) {
+  const PortSnapshot a = {
+      .guest_port = 80, .host_port = 1000, .protocol = IPPROTO_TCP, .is_listening = true, .inode = 1};
+  const PortSnapshot b = {
+      .guest_port = 81, .host_port = 1001, .protocol = IPPROTO_TCP, .is_listening = true, .inode = 2};
+  PortSnapshot a_again = a;
+  a_again.inode = 3;
+  const auto changes = ComparePorts({a, b}, {a_again, b});
+  ASSERT_EQ(changes.opened.size(), 1);
+  EXPECT_EQ(changes.opened[0].inode, 3);
+  ASSERT_EQ(changes.closed.size(), 1);
+  EXPECT_EQ(changes.closed[0].inode, 1);
+  EXPECT_TRUE(ComparePorts({a}, {a}).opened.empty());
+}
+
+// A TCP socket on an ephemeral port of 127.0.0.1.
+class LoopbackSocket {
+ public:
+  LoopbackSocket() : fd_(socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0)) {
+    sockaddr_in address{};
+    address.sin_family = AF_INET;
+    address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+    socklen_t length = sizeof(address);
+    EXPECT_EQ(bind(fd_.get(), reinterpret_cast<sockaddr*>(&address), length), 0);
+    EXPECT_EQ(getsockname(fd_.get(), reinterpret_cast<sockaddr*>(&address), &length), 0);
+    port_ = ntohs(address.sin_port);
+  }
+  int fd() const { return fd_.get(); }
+  uint16_t port() const { return port_; }
+
+ private:
+  UniqueFd fd_;
+  uint16_t port_ = 0;
+};
+
+TEST(ListenerOwner, NamesTheUserOfAListeningSocketOnly) {
+  const auto owner = ListenerOwner::Open();
+  ASSERT_TRUE(owner.has_value());
+  const LoopbackSocket socket;
+  EXPECT_EQ(owner->UidOf(socket.port()), std::nullopt);
+  ASSERT_EQ(listen(socket.fd(), 1), 0);
+  EXPECT_EQ(owner->UidOf(socket.port()), geteuid());
+}
+
+TEST(Notifier, SendsALineAConnection) {
+  const TempDir dir;
+  const UniqueFd server(socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0));
+  sockaddr_un address{};
+  address.sun_family = AF_UNIX;
+  const std::string path = dir.File("events.sock");
+  path.copy(address.sun_path, path.size());
+  ASSERT_EQ(bind(server.get(), reinterpret_cast<sockaddr*>(&address), sizeof(address)), 0);
+  const Notifier notifier(path);
+  EXPECT_FALSE(notifier.Send("{}"));  // nobody listens
+  ASSERT_EQ(listen(server.get(), 4), 0);
+  EXPECT_TRUE(notifier.Send("{\"event\":1}"));
+  const UniqueFd connection(accept(server.get(), nullptr, nullptr));
+  char text[64];
+  EXPECT_EQ(std::string_view(text, static_cast<size_t>(recv(connection.get(), text, sizeof(text), MSG_WAITALL))),
+            "{\"event\":1}\n");
+}
+
+TEST(Notifier, MissesWhoIsNotThere) {
+  EXPECT_FALSE(Notifier("/nonexistent/socket").Send("{}"));
+  EXPECT_FALSE(Notifier(std::string(200, 'x')).Send("{}"));
+  EXPECT_FALSE(Notifier("").Send("{}"));
+  EXPECT_FALSE(Notifier("").is_wanted());
+}
+
+TEST(SandboxFiles, RenderCpusAndHosts) {
+  EXPECT_EQ(CpuList(1), "0");
+  EXPECT_EQ(CpuList(4), "0-3");
+  RootPlan plan;
+  plan.hostname = "aes";
+  plan.hosts = {{.name = "gateway", .address = "127.0.0.1"}};
+  EXPECT_EQ(HostsFile(plan),
+            "127.0.0.1 localhost\n::1 localhost ip6-localhost ip6-loopback\n127.0.0.1 aes\n127.0.0.1 gateway\n");
+}
+
+}  // namespace
+}  // namespace junction

@@ -1,0 +1,144 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "run/run_options.h"
+
+#include <gtest/gtest.h>
+
+#include "run/env_file.h"
+
+namespace junction {
+namespace {
+
+std::vector<std::string> Faults(const std::vector<std::string>& args) {
+  auto options = ParseRunOptions(args);
+  return options ? std::vector<std::string>{} : options.error();
+}
+
+TEST(RunOptions, ReadsAllOptions) {
+  const auto options = ParseRunOptions({
+      "a.conf",
+      "--name",
+      "aes-1",
+      "--hostname=aes",
+      "--chroot_path",
+      "/img",
+      "--read_only_root",
+      "--env",
+      "A=1",
+      "-E",
+      "B=x=y",
+      "--uid",
+      "33",
+      "--gid",
+      "34",
+      "--uid_base",
+      "268435456",
+      "--cwd",
+      "/srv",
+      "--mount",
+      "/s:/var/s:ro",
+      "--mount",
+      "/d:/d",
+      "--host",
+      "gateway=127.0.0.1",
+      "--host",
+      "six=::1",
+      "--instance_dir",
+      "i",
+      "--control",
+      "c",
+      "--notify",
+      "n",
+      "--cgroup",
+      "/c1",
+      "--cgroup",
+      "/c2",
+      "--log_max_bytes",
+      "65536",
+      "--scratch_max_bytes",
+      "1048576",
+      "--strace",
+      "--loglevel",
+      "7",
+      "--env_file",
+      "e",
+      "--",
+      "prog",
+      "--help",
+      "--",
+  });
+  ASSERT_TRUE(options.has_value()) << options.error()[0];
+  EXPECT_EQ(options->config_path, "a.conf");
+  EXPECT_EQ(options->name, "aes-1");
+  EXPECT_EQ(options->hostname, "aes");
+  EXPECT_EQ(options->chroot_path, "/img");
+  EXPECT_TRUE(options->has_read_only_root);
+  EXPECT_EQ(options->env, (std::vector<std::string>{"A=1", "B=x=y"}));
+  EXPECT_EQ(options->env_file, "e");
+  EXPECT_EQ(options->uid, 33);
+  EXPECT_EQ(options->gid, 34);
+  EXPECT_EQ(options->uid_base, 268435456);
+  EXPECT_EQ(options->cwd, "/srv");
+  ASSERT_EQ(options->mounts.size(), 2);
+  EXPECT_EQ(options->mounts[0].host_path, "/s");
+  EXPECT_EQ(options->mounts[0].guest_path, "/var/s");
+  EXPECT_TRUE(options->mounts[0].is_read_only);
+  EXPECT_FALSE(options->mounts[1].is_read_only);
+  ASSERT_EQ(options->hosts.size(), 2);
+  EXPECT_EQ(options->hosts[0].name, "gateway");
+  EXPECT_EQ(options->hosts[1].address, "::1");
+  EXPECT_EQ(options->instance_dir, "i");
+  EXPECT_EQ(options->control_path, "c");
+  EXPECT_EQ(options->notify_path, "n");
+  EXPECT_EQ(options->cgroup_dirs, (std::vector<std::string>{"/c1", "/c2"}));
+  EXPECT_EQ(options->log_max_bytes, 65536);
+  EXPECT_EQ(options->scratch_max_bytes, 1048576);
+  EXPECT_TRUE(options->has_strace);
+  EXPECT_EQ(options->log_level, 7);
+  EXPECT_EQ(options->program, (std::vector<std::string>{"prog", "--help", "--"}));
+}
+
+TEST(RunOptions, ReportsAllFaultsTogether) {
+  const auto faults = Faults(
+      {"--chroot_path", "relative", "--uid", "65536", "--env", "=x", "--mount", "/a", "--host", "a=b", "--what"});
+  ASSERT_EQ(faults.size(), 8);  // six of the options, no configuration, no program
+  EXPECT_EQ(faults[0], "--chroot_path: 'relative' is not an absolute path");
+  EXPECT_EQ(faults[5], "unknown option --what");
+  EXPECT_EQ(faults[6], "the configuration file is missing");
+  EXPECT_EQ(faults[7], "'-- program [args...]' is missing");
+}
+
+TEST(RunOptions, DoesNotShowTheValueOfABadVariable) {
+  EXPECT_EQ(Faults({"c", "--env", "=secret", "--", "p"})[0], "--env: '' is not NAME=VALUE");
+}
+
+TEST(RunOptions, RefusesWhatIsGivenTwiceAndWhatIsLeftOver) {
+  EXPECT_EQ(Faults({"c", "--uid", "1", "--uid", "2", "--", "p"}).size(), 1);
+  EXPECT_EQ(Faults({"c", "d", "--", "p"}).size(), 1);
+  EXPECT_EQ(Faults({"c", "--strace=1", "--", "p"}).size(), 1);
+  EXPECT_EQ(Faults({"c", "--uid", "--", "p"}).size(), 1);
+  EXPECT_EQ(Faults({"c", "--"}).size(), 1);
+  EXPECT_EQ(Faults({"c", "--", ""}).size(), 1);
+  EXPECT_EQ(Faults({"c", "--uid_base", "0", "--", "p"}).size(), 1);  // host ids below 65536 are the host's own
+}
+
+TEST(RunOptions, HelpNeedsNothingElse) {
+  ASSERT_TRUE(ParseRunOptions({"--help"}).has_value());
+  EXPECT_TRUE(ParseRunOptions({"-h", "--what"})->wants_help);
+  EXPECT_NE(RunHelp().find("--chroot_path DIR"), std::string::npos);
+}
+
+TEST(EnvFile, ReadsEntriesEndedByNul) {
+  const auto env = ParseEnvFile(std::string_view("A=1\0B=two\nlines\0C=\0", 19));
+  ASSERT_TRUE(env.has_value());
+  EXPECT_EQ(*env, (std::vector<std::string>{"A=1", "B=two\nlines", "C="}));
+  EXPECT_EQ(ParseEnvFile("A=1")->size(), 1);
+  EXPECT_TRUE(ParseEnvFile("")->empty());
+}
+
+TEST(EnvFile, RefusesAnEntryWithoutAName) {
+  EXPECT_EQ(ParseEnvFile(std::string_view("A=1\0secret", 10)).error().message, "entry 2 is not NAME=VALUE");
+  EXPECT_FALSE(ParseEnvFile(std::string_view("A=1\0\0B=2", 8)).has_value());
+}
+
+}  // namespace
+}  // namespace junction

@@ -1,0 +1,502 @@
+// SPDX-License-Identifier: Apache-2.0
+// Starts real instances of sandbox_probe by junction_run. Needs root and the host's cgroups.
+#include <arpa/inet.h>
+#include <netinet/in.h>
+#include <poll.h>
+#include <spawn.h>
+#include <sys/mount.h>
+#include <sys/socket.h>
+#include <sys/statfs.h>
+#include <sys/syscall.h>
+#include <sys/un.h>
+#include <sys/wait.h>
+
+#include <algorithm>
+#include <csignal>
+#include <cstring>
+#include <fstream>
+#include <memory>
+#include <optional>
+#include <sstream>
+
+#include "base/parse_number.h"
+#include "run/test_files.h"
+
+extern char** environ;
+
+namespace junction {
+namespace {
+
+using Args = std::vector<std::string>;
+
+// Long enough for a loaded machine; a test that needs it all has failed.
+constexpr int kPatience_ms = 60'000;
+
+// A running junction_run and the pipes of its stdio.
+class Instance {
+ public:
+  Instance(const Args& args, const Args& env) {
+    int out[2];
+    int err[2];
+    EXPECT_EQ(pipe2(out, O_CLOEXEC), 0);
+    EXPECT_EQ(pipe2(err, O_CLOEXEC), 0);
+    out_.Reset(out[0]);
+    err_.Reset(err[0]);
+    const UniqueFd out_write(out[1]);
+    const UniqueFd err_write(err[1]);
+    posix_spawn_file_actions_t actions;
+    posix_spawn_file_actions_init(&actions);
+    posix_spawn_file_actions_adddup2(&actions, out[1], STDOUT_FILENO);
+    posix_spawn_file_actions_adddup2(&actions, err[1], STDERR_FILENO);
+    const auto pointers = [](const Args& words) {
+      std::vector<char*> list;
+      for (const std::string& word : words) {
+        list.push_back(const_cast<char*>(word.c_str()));
+      }
+      list.push_back(nullptr);
+      return list;
+    };
+    EXPECT_EQ(posix_spawn(&pid_, args[0].c_str(), &actions, nullptr, pointers(args).data(), pointers(env).data()), 0);
+    posix_spawn_file_actions_destroy(&actions);
+  }
+  Instance(const Instance&) = delete;
+  Instance& operator=(const Instance&) = delete;
+  ~Instance() {
+    if (pid_ > 0) {
+      kill(pid_, SIGKILL);
+      waitpid(pid_, nullptr, 0);
+    }
+  }
+
+  pid_t pid() const { return pid_; }
+  void Signal(int number) const { EXPECT_EQ(kill(pid_, number), 0); }
+
+  // Reads stdout up to and with a line's end.
+  std::string ReadLine() const {
+    std::string line;
+    for (char c = 0; c != '\n' && ReadByte(out_, c);) {
+      line += c;
+    }
+    return line;
+  }
+
+  // Reads both streams to their ends and waits. The exit status, or 1000 + n if signal n ended junction_run itself.
+  int Finish() {
+    output = ReadAll(out_);
+    errors = ReadAll(err_);
+    int status = 0;
+    EXPECT_EQ(waitpid(pid_, &status, 0), pid_);
+    pid_ = -1;
+    return WIFEXITED(status) ? WEXITSTATUS(status) : 1000 + WTERMSIG(status);
+  }
+
+  std::string output;
+  std::string errors;
+
+ private:
+  static bool ReadByte(const UniqueFd& fd, char& c) {
+    pollfd state = {.fd = fd.get(), .events = POLLIN, .revents = 0};
+    EXPECT_GT(poll(&state, 1, kPatience_ms), 0) << "no output";
+    return state.revents != 0 && read(fd.get(), &c, 1) == 1;
+  }
+  static std::string ReadAll(const UniqueFd& fd) {
+    std::string text;
+    for (char c = 0; ReadByte(fd, c);) {
+      text += c;
+    }
+    return text;
+  }
+
+  pid_t pid_ = -1;
+  UniqueFd out_;
+  UniqueFd err_;
+};
+
+// A root file system with the probe, a configuration, and a folder for the instance.
+class SandboxTest : public testing::Test {
+ protected:
+  void SetUp() override {
+    ASSERT_EQ(geteuid(), 0) << "these tests make sandboxes: run them as root";
+    std::filesystem::create_directories(dir_.File("rootfs/bin"));
+    std::filesystem::copy_file(JUNCTION_PROBE, dir_.File("rootfs/bin/probe"));
+    std::filesystem::create_directories(dir_.File("instance"));
+    dir_.Write("rootfs/data/owned.txt", "image\n");
+    ASSERT_EQ(chown(dir_.File("rootfs/data/owned.txt").c_str(), 1000, 1001), 0);
+    dir_.Write("rootfs/data/secret.txt", "roots\n", 0600);
+    config_ = dir_.Write("config", "runtime_kthreads 1\n");
+    ASSERT_EQ(chmod(dir_.path().c_str(), 0755), 0);
+  }
+
+  std::unique_ptr<Instance> Start(const Args& options, const Args& probe, const Args& env = {}) const {
+    Args args = {JUNCTION_RUN, config_, "--chroot_path", dir_.File("rootfs")};
+    args.insert(args.end(), options.begin(), options.end());
+    args.insert(args.end(), {"--", "/bin/probe"});
+    args.insert(args.end(), probe.begin(), probe.end());
+    return std::make_unique<Instance>(args, env);
+  }
+
+  // Runs the probe in the foreground to its end and gives its output.
+  std::string Output(const Args& options, const Args& probe, const Args& env = {}) const {
+    const auto instance = Start(options, probe, env);
+    EXPECT_EQ(instance->Finish(), 0) << instance->errors;
+    return instance->output;
+  }
+
+  std::string Status() const { return Slurp(dir_.File("instance/status.json")); }
+
+  TempDir dir_;
+  std::string config_;
+};
+
+bool Has(const std::string& text, std::string_view part) { return text.find(part) != std::string::npos; }
+
+std::vector<std::string> Lines(const std::string& text) {
+  std::vector<std::string> lines;
+  std::istringstream stream(text);
+  for (std::string line; std::getline(stream, line);) {
+    lines.push_back(line);
+  }
+  std::sort(lines.begin(), lines.end());
+  return lines;
+}
+
+// The value of a field in a line of our own JSON.
+std::string Field(const std::string& json, const std::string& name) {
+  const std::string key = "\"" + name + "\":";
+  const size_t start = json.find(key);
+  if (start == std::string::npos) {
+    return "";
+  }
+  std::string value = json.substr(start + key.size(), json.find_first_of(",}", start) - start - key.size());
+  std::erase(value, '"');
+  return value;
+}
+
+TEST_F(SandboxTest, GivesTheGuestAnIdentityWithoutPrivileges) {
+  EXPECT_EQ(Output({}, {"identity"}), "pid 1 uid 0 gid 0 groups 0\nno_new_privs 1 dumpable 1\nbounding set 0\n");
+  EXPECT_TRUE(Has(Output({"--uid", "1000", "--gid", "1001"}, {"identity"}), "pid 1 uid 1000 gid 1001 groups 0\n"));
+  const std::string status = Output({}, {"read", "/proc/self/status"});
+  EXPECT_TRUE(Has(status, "CapPrm:\t0000000000000000\n"));
+  EXPECT_TRUE(Has(status, "CapEff:\t0000000000000000\n"));
+  EXPECT_TRUE(Has(status, "Seccomp:\t2\n"));
+}
+
+TEST_F(SandboxTest, MapsTheImagesOwners) {
+  EXPECT_EQ(Output({}, {"stat", "/data/owned.txt"}), "stat /data/owned.txt: 1000 1001 644\n");
+  EXPECT_EQ(Output({}, {"stat", "/data/secret.txt"}), "stat /data/secret.txt: 0 0 600\n");
+  EXPECT_EQ(Output({}, {"read", "/data/secret.txt"}), "roots\n");
+  EXPECT_EQ(Output({"--uid", "1000"}, {"read", "/data/secret.txt"}), "read /data/secret.txt: EACCES\n");
+}
+
+TEST_F(SandboxTest, KeepsWhatTheGuestWritesOutOfTheImage) {
+  EXPECT_EQ(Output({}, {"write", "/data/new.txt"}), "write /data/new.txt: ok\n");
+  EXPECT_EQ(Output({}, {"write", "/data/secret.txt"}), "write /data/secret.txt: ok\n");
+  EXPECT_FALSE(std::filesystem::exists(dir_.File("rootfs/data/new.txt")));
+  EXPECT_EQ(Slurp(dir_.File("rootfs/data/secret.txt")), "roots\n");
+}
+
+TEST_F(SandboxTest, AReadOnlyRootHasAWritableTmp) {
+  EXPECT_EQ(Output({"--read_only_root"}, {"write", "/data/new.txt"}), "write /data/new.txt: EROFS\n");
+  EXPECT_EQ(Output({"--read_only_root"}, {"write", "/new.txt"}), "write /new.txt: EROFS\n");
+  EXPECT_EQ(Output({"--read_only_root"}, {"write", "/tmp/new.txt"}), "write /tmp/new.txt: ok\n");
+  EXPECT_EQ(Output({"--read_only_root", "--uid", "5"}, {"write", "/dev/shm/new"}), "write /dev/shm/new: ok\n");
+}
+
+TEST_F(SandboxTest, ShowsNothingOfTheHost) {
+  EXPECT_EQ(Lines(Output({}, {"list", "/"})), (Args{"bin", "data", "dev", "etc", "proc", "sys", "tmp"}));
+  EXPECT_EQ(Lines(Output({}, {"list", "/tmp"})), Args{});
+  EXPECT_EQ(Lines(Output({}, {"list", "/dev"})), (Args{"fd", "full", "null", "ptmx", "pts", "random", "shm", "stderr",
+                                                       "stdin", "stdout", "tty", "urandom", "zero"}));
+  EXPECT_EQ(Output({}, {"read", "/proc/1/../../etc/shadow"}), "read /proc/1/../../etc/shadow: ENOENT\n");
+  EXPECT_FALSE(Has(Output({}, {"read", "/proc/self/mountinfo"}), dir_.path()));
+  const auto processes = Lines(Output({}, {"list", "/proc"}));
+  EXPECT_EQ(std::count_if(processes.begin(), processes.end(),
+                          [](const auto& name) { return ParseNumber<int>(name).has_value(); }),
+            1);
+  EXPECT_EQ(Output({}, {"read", "/proc/cmdline"}), "");
+  EXPECT_EQ(Output({}, {"write", "/proc/sys/kernel/core_pattern"}), "write /proc/sys/kernel/core_pattern: EACCES\n");
+  EXPECT_EQ(Output({}, {"write", "/sys/new"}), "write /sys/new: EROFS\n");
+}
+
+TEST_F(SandboxTest, SynthesisesWhatRuntimesRead) {
+  dir_.Write("config", "runtime_kthreads 3\n");
+  EXPECT_EQ(Output({}, {"read", "/sys/devices/system/cpu/online"}), "0-2\n");
+  EXPECT_EQ(Output({}, {"read", "/sys/devices/system/cpu/possible"}), "0-2\n");
+  EXPECT_TRUE(Has(Output({}, {"read", "/sys/kernel/mm/transparent_hugepage/enabled"}), "["));
+  EXPECT_EQ(Output({"--hostname", "aes"}, {"read", "/etc/hostname"}), "aes\n");
+  EXPECT_EQ(Output({"--hostname", "aes"}, {"read", "/proc/sys/kernel/hostname"}), "aes\n");
+  EXPECT_TRUE(Has(Output({"--host", "gateway=127.0.0.9"}, {"read", "/etc/hosts"}), "127.0.0.9 gateway\n"));
+  EXPECT_EQ(Output({}, {"read", "/etc/resolv.conf"}), Slurp("/etc/resolv.conf"));
+}
+
+TEST_F(SandboxTest, PassesOnTheNamedEnvironmentOnly) {
+  dir_.Write("env", std::string_view("FROM_FILE=two\nlines\0", 20));
+  const std::string env =
+      Output({"--env", "A=1", "--env_file", dir_.File("env")}, {"env"}, {"JUNCTION_SECRET=monitor", "HOME=/root"});
+  EXPECT_TRUE(Has(env, "A=1\n"));
+  EXPECT_TRUE(Has(env, "FROM_FILE=two\nlines\n"));
+  EXPECT_TRUE(Has(env, "PATH=/usr/local/sbin:"));
+  EXPECT_FALSE(Has(env, "monitor"));
+  EXPECT_FALSE(Has(env, "HOME"));
+}
+
+TEST_F(SandboxTest, LeavesTheGuestThreeDescriptors) {
+  const int extra = open("/etc/passwd", O_RDONLY);  // not close-on-exec: junction_run inherits it
+  EXPECT_EQ(Output({}, {"fds"}), "fd 0\nfd 1\nfd 2\n");
+  EXPECT_EQ(Output({"--control", dir_.File("control")}, {"fds"}), "fd 0\nfd 1\nfd 2\n");
+  close(extra);
+}
+
+TEST_F(SandboxTest, MountsWhatTheOptionsName) {
+  dir_.Write("secrets/key", "k1\n");
+  const std::string option = dir_.File("secrets") + ":/var/openfaas/secrets";
+  EXPECT_EQ(Output({"--mount", option + ":ro"}, {"read", "/var/openfaas/secrets/key"}), "k1\n");
+  EXPECT_EQ(Output({"--mount", option + ":ro", "--read_only_root"}, {"read", "/var/openfaas/secrets/key"}), "k1\n");
+  EXPECT_EQ(Output({"--mount", option + ":ro"}, {"write", "/var/openfaas/secrets/new"}),
+            "write /var/openfaas/secrets/new: EROFS\n");
+  ASSERT_EQ(chmod(dir_.File("secrets").c_str(), 0777), 0);
+  EXPECT_EQ(Output({"--mount", option}, {"write", "/var/openfaas/secrets/new"}),
+            "write /var/openfaas/secrets/new: ok\n");
+  EXPECT_EQ(Slurp(dir_.File("secrets/new")), "x");
+  EXPECT_EQ(Output({"--mount", dir_.File("secrets/key") + ":/data/one-file:ro"}, {"read", "/data/one-file"}), "k1\n");
+}
+
+TEST_F(SandboxTest, AnImagesLinksLeadNowhereOutside) {
+  std::filesystem::create_directory_symlink("/../../../..", dir_.File("rootfs/data/up"));
+  dir_.Write("secrets/key", "k1\n");
+  EXPECT_EQ(Output({"--mount", dir_.File("secrets") + ":/data/up/in:ro"}, {"read", "/in/key"}), "k1\n");
+  EXPECT_FALSE(std::filesystem::exists("/in"));
+}
+
+TEST_F(SandboxTest, StartsInAWorkingFolderThatItMakesIfNeeded) {
+  EXPECT_EQ(Output({"--cwd", "/srv/app", "--uid", "7"}, {"write", "file"}), "write file: ok\n");
+  EXPECT_EQ(Output({"--cwd", "/data"}, {"read", "owned.txt"}), "image\n");
+}
+
+TEST_F(SandboxTest, RefusesWhatMustBeRefused) {
+  EXPECT_EQ(Output({}, {"refused"}), "packet socket: EAFNOSUPPORT\nkill host: ESRCH\ndevice: EPERM\n");
+}
+
+TEST_F(SandboxTest, EndsWithTheGuestsStatus) {
+  EXPECT_EQ(Start({}, {"exit", "0"})->Finish(), 0);
+  EXPECT_EQ(Start({}, {"exit", "7"})->Finish(), 7);
+  EXPECT_EQ(Start({}, {"crash"})->Finish(), 128 + SIGSEGV);
+}
+
+TEST_F(SandboxTest, SaysWhatCouldNotBeStarted) {
+  Instance missing({JUNCTION_RUN, config_, "--chroot_path", dir_.File("rootfs"), "--", "/bin/nothing"}, {});
+  EXPECT_EQ(missing.Finish(), 127);
+  EXPECT_TRUE(Has(missing.errors, "junction_run: /bin/nothing: ")) << missing.errors;
+  Instance no_program({JUNCTION_RUN, config_, "--chroot_path", dir_.File("rootfs"), "--", "/data/owned.txt"}, {});
+  EXPECT_EQ(no_program.Finish(), 126);
+}
+
+TEST_F(SandboxTest, ReportsItsOwnFailure) {
+  const auto no_root = Start({"--mount", "/nonexistent:/x"}, {"exit", "0"});
+  EXPECT_EQ(no_root->Finish(), 125);
+  EXPECT_TRUE(Has(no_root->errors, "/nonexistent: No such file or directory")) << no_root->errors;
+  const auto recorded = Start({"--instance_dir", dir_.File("instance"), "--cgroup", "/nonexistent"}, {"exit", "0"});
+  EXPECT_EQ(recorded->Finish(), 125);
+  EXPECT_EQ(Field(Status(), "exitCode"), "125");
+  EXPECT_TRUE(Has(Field(Status(), "error"), "/nonexistent")) << Status();
+  dir_.Write("config", "runtime_kthreads 0\nwhat\n");
+  const auto faults = Start({}, {"exit", "0"});
+  EXPECT_EQ(faults->Finish(), 125);
+  EXPECT_TRUE(Has(faults->errors, "config:1: ")) << faults->errors;
+  EXPECT_TRUE(Has(faults->errors, "config:2: ")) << faults->errors;
+}
+
+TEST_F(SandboxTest, PassesSignalsOn) {
+  for (const int number : {SIGTERM, SIGINT, SIGHUP}) {
+    const auto instance = Start({}, {"handle"});
+    EXPECT_EQ(instance->ReadLine(), "ready\n");
+    instance->Signal(number);
+    EXPECT_EQ(instance->Finish(), 40 + number);
+  }
+}
+
+TEST_F(SandboxTest, BringsAboutTheDefaultEffectOfASignal) {
+  const auto instance = Start({"--instance_dir", dir_.File("instance"), "--control", dir_.File("control")}, {"wait"});
+  while (!Has(Slurp(dir_.File("instance/log")), "ready")) {
+    poll(nullptr, 0, 1);
+  }
+  instance->Signal(SIGTERM);
+  EXPECT_EQ(instance->Finish(), 128 + SIGTERM);
+  EXPECT_EQ(Field(Status(), "signal"), "15");
+  EXPECT_EQ(Field(Status(), "exitCode"), "143");
+}
+
+TEST_F(SandboxTest, RecordsStatusAndLog) {
+  const auto instance = Start({"--instance_dir", dir_.File("instance")}, {"identity"});
+  EXPECT_EQ(instance->Finish(), 0);
+  EXPECT_EQ(Field(Status(), "state"), "exited");
+  EXPECT_EQ(Field(Status(), "exitCode"), "0");
+  EXPECT_EQ(Field(Status(), "oomKilled"), "false");
+  EXPECT_TRUE(Has(Slurp(dir_.File("instance/log")), R"("s":"out","m":"pid 1 uid 0 gid 0 groups 0"})"));
+  EXPECT_EQ(instance->output, "");
+}
+
+TEST_F(SandboxTest, BoundsTheLogOfAFlood) {
+  constexpr uint64_t kMax_bytes = 256 * 1024;
+  const auto instance = Start({"--instance_dir", dir_.File("instance"), "--log_max_bytes", std::to_string(kMax_bytes)},
+                              {"flood", "50000"});
+  EXPECT_EQ(instance->Finish(), 0);
+  const std::string log = Slurp(dir_.File("instance/log"));
+  EXPECT_TRUE(Has(log, "line 49999 of"));
+  EXPECT_LE(log.size(), kMax_bytes / 2);
+  EXPECT_LE(Slurp(dir_.File("instance/log.1")).size(), kMax_bytes / 2);
+}
+
+// Waits until the running instance has written its status, and gives the guest's pid on the host.
+pid_t GuestPid(const std::string& status_path) {
+  for (int waited_ms = 0; waited_ms < kPatience_ms; ++waited_ms) {
+    if (const auto pid = ParseNumber<pid_t>(Field(Slurp(status_path), "pid"))) {
+      return *pid;
+    }
+    poll(nullptr, 0, 1);
+  }
+  ADD_FAILURE() << "no " << status_path;
+  return -1;
+}
+
+TEST_F(SandboxTest, TheGuestDiesWithItsMonitor) {
+  const auto instance = Start({"--instance_dir", dir_.File("instance")}, {"wait"});
+  while (!Has(Slurp(dir_.File("instance/log")), "ready")) {
+    poll(nullptr, 0, 1);
+  }
+  const pid_t guest = GuestPid(dir_.File("instance/status.json"));
+  const UniqueFd guest_fd(static_cast<int>(syscall(SYS_pidfd_open, guest, 0)));
+  ASSERT_TRUE(guest_fd.valid());
+  instance->Signal(SIGKILL);
+  EXPECT_EQ(instance->Finish(), 1000 + SIGKILL);
+  pollfd state = {.fd = guest_fd.get(), .events = POLLIN, .revents = 0};
+  EXPECT_EQ(poll(&state, 1, kPatience_ms), 1) << "the guest lives on";
+}
+
+TEST_F(SandboxTest, LeavesTheMonitorOneCapability) {
+  const auto instance = Start({"--instance_dir", dir_.File("instance")}, {"wait"});
+  while (!Has(Slurp(dir_.File("instance/log")), "ready")) {
+    poll(nullptr, 0, 1);
+  }
+  const std::string status_path = "/proc/" + std::to_string(instance->pid()) + "/status";
+  while (!Has(Slurp(status_path), "Seccomp:\t2\n")) {
+    poll(nullptr, 0, 1);
+  }
+  EXPECT_TRUE(Has(Slurp(status_path), "CapEff:\t0000000000000020\n")) << "CAP_KILL alone";
+  instance->Signal(SIGTERM);
+  EXPECT_EQ(instance->Finish(), 128 + SIGTERM);
+}
+
+// The events that junction_run sends to a notify socket.
+class EventListener {
+ public:
+  explicit EventListener(const std::string& path) : fd_(socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0)) {
+    sockaddr_un address{};
+    address.sun_family = AF_UNIX;
+    path.copy(address.sun_path, sizeof(address.sun_path) - 1);
+    EXPECT_EQ(bind(fd_.get(), reinterpret_cast<sockaddr*>(&address), sizeof(address)), 0);
+    EXPECT_EQ(listen(fd_.get(), 16), 0);
+  }
+  std::string Next() const {
+    pollfd state = {.fd = fd_.get(), .events = POLLIN, .revents = 0};
+    if (poll(&state, 1, kPatience_ms) != 1) {
+      ADD_FAILURE() << "no event";
+      return "";
+    }
+    const UniqueFd connection(accept(fd_.get(), nullptr, nullptr));
+    char text[1024];
+    const ssize_t size = recv(connection.get(), text, sizeof(text), MSG_WAITALL);
+    return std::string(text, static_cast<size_t>(std::max<ssize_t>(size, 0)));
+  }
+
+ private:
+  UniqueFd fd_;
+};
+
+TEST_F(SandboxTest, TellsOfStartAndEnd) {
+  const EventListener events(dir_.File("events.sock"));
+  const auto instance = Start({"--name", "i-1", "--notify", dir_.File("events.sock"), "--instance_dir",
+                               dir_.File("instance"), "--control", dir_.File("control")},
+                              {"exit", "3"});
+  const std::string started = events.Next();
+  EXPECT_TRUE(started.starts_with(R"({"id":"i-1","event":"started","pid":)")) << started;
+  EXPECT_EQ(Field(started, "monitorPid"), std::to_string(instance->pid()));
+  const std::string exited = events.Next();
+  EXPECT_TRUE(exited.starts_with(R"({"id":"i-1","event":"exited","monitorPid":)" + std::to_string(instance->pid()) +
+                                 R"(,"exitCode":3,"signal":0,"oomKilled":false,)"))
+      << exited;
+  EXPECT_EQ(Field(Status(), "state"), "exited") << "written before the event";
+  EXPECT_EQ(instance->Finish(), 3);
+}
+
+TEST_F(SandboxTest, TellsOfAListeningPort) {
+  const EventListener events(dir_.File("events.sock"));
+  const auto instance = Start({"--name", "i-1", "--notify", dir_.File("events.sock"), "--instance_dir",
+                               dir_.File("instance"), "--control", dir_.File("control")},
+                              {"listen", "8080"});
+  EXPECT_EQ(Field(events.Next(), "event"), "started");
+  const std::string listening = events.Next();
+  EXPECT_EQ(Field(listening, "event"), "listening");
+  EXPECT_EQ(Field(listening, "guestPort"), "8080");
+  const auto port = ParseNumber<uint16_t>(Field(listening, "hostPort"));
+  ASSERT_TRUE(port.has_value()) << listening;
+  const UniqueFd client(socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0));
+  sockaddr_in address{};
+  address.sin_family = AF_INET;
+  address.sin_port = htons(*port);
+  address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+  EXPECT_EQ(connect(client.get(), reinterpret_cast<sockaddr*>(&address), sizeof(address)), 0);
+  instance->Signal(SIGTERM);
+  EXPECT_EQ(instance->Finish(), 128 + SIGTERM);
+}
+
+// A memory cgroup of a test's own, v1 or v2, whichever the host has.
+class MemoryCgroup {
+ public:
+  explicit MemoryCgroup(uint64_t max_bytes) {
+    const std::string name = "/junction-test-" + std::to_string(getpid());
+    const bool is_v1 = std::filesystem::exists("/sys/fs/cgroup/memory/memory.limit_in_bytes");
+    path_ = (is_v1 ? "/sys/fs/cgroup/memory" : "/sys/fs/cgroup") + name;
+    std::filesystem::create_directory(path_);
+    std::ofstream(path_ + (is_v1 ? "/memory.limit_in_bytes" : "/memory.max")) << max_bytes;
+    if (is_v1) {
+      std::ofstream(path_ + "/memory.swappiness") << 0;
+    }
+  }
+  MemoryCgroup(const MemoryCgroup&) = delete;
+  MemoryCgroup& operator=(const MemoryCgroup&) = delete;
+  ~MemoryCgroup() { EXPECT_EQ(rmdir(path_.c_str()), 0) << "something is left in " << path_; }
+  const std::string& path() const { return path_; }
+
+ private:
+  std::string path_;
+};
+
+TEST_F(SandboxTest, RecordsThatTheGuestRanOutOfMemory) {
+  const MemoryCgroup cgroup(32 * 1024 * 1024);
+  const auto instance = Start({"--instance_dir", dir_.File("instance"), "--cgroup", cgroup.path()}, {"eat"});
+  EXPECT_EQ(instance->Finish(), 128 + SIGKILL);
+  EXPECT_EQ(Field(Status(), "oomKilled"), "true") << Status();
+  EXPECT_EQ(Field(Status(), "signal"), "9");
+}
+
+TEST_F(SandboxTest, OnlyTheGuestJoinsTheCgroup) {
+  const MemoryCgroup cgroup(64 * 1024 * 1024);
+  const auto instance = Start({"--instance_dir", dir_.File("instance"), "--cgroup", cgroup.path()}, {"wait"});
+  const pid_t guest = GuestPid(dir_.File("instance/status.json"));
+  while (!Has(Slurp(dir_.File("instance/log")), "ready")) {
+    poll(nullptr, 0, 1);
+  }
+  EXPECT_EQ(Slurp(cgroup.path() + "/cgroup.procs"), std::to_string(guest) + "\n");
+  instance->Signal(SIGTERM);
+  instance->Finish();
+}
+
+TEST_F(SandboxTest, RunsOnTheHostsRootForDevelopment) {
+  Instance instance({JUNCTION_RUN, config_, "--", JUNCTION_PROBE, "write", "/etc/passwd"}, {});
+  EXPECT_EQ(instance.Finish(), 0) << instance.errors;
+  EXPECT_EQ(instance.output, "write /etc/passwd: EACCES\n");
+}
+
+}  // namespace
+}  // namespace junction
