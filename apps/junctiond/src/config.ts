@@ -41,6 +41,13 @@ export const junctiondConfig = defineConfig({
       }),
     ),
 
+    addon: optional(
+      path({
+        env: 'JUNCTION_JUNCTIOND_ADDON_FILE',
+        doc: 'Native addon to load in place of the built one, for debugging.',
+      }),
+    ),
+
     instanceNetwork: text({
       env: 'JUNCTION_JUNCTIOND_INSTANCE_NETWORK',
       default: '10.62.0.0/16',

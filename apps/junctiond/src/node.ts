@@ -6,7 +6,7 @@ import { mkdir, readdir } from 'node:fs/promises';
 import { join } from 'node:path';
 
 import { type Instance, IndexPool, parseAddressRange } from '@junctiond/instance-model';
-import { ControlBlock, ProcessHandle, type SpawnOptions } from '@junctiond/native-binding';
+import { ControlBlock, ProcessHandle, type SpawnOptions, useAddon } from '@junctiond/native-binding';
 import type { Logger, Telemetry } from '@junctiond/telemetry';
 
 import { findCgroups } from './cgroups/cgroup-tree.js';
@@ -62,6 +62,9 @@ export class JunctiondNode {
     };
     this.#config = config;
     this.#log = log;
+    if (config.addon !== undefined) {
+      useAddon(config.addon);
+    }
     const metrics = createMetrics(telemetry, {
       states: () => this.instances.list({}).map(({ state }) => state),
       images: () => {

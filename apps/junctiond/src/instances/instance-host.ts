@@ -37,8 +37,8 @@ export interface InstanceHost {
   attach(id: ProcessId): HostProcess | undefined;
   /** What junction_run recorded; undefined when it has not yet. */
   status(id: string): Promise<InstanceStatus | undefined>;
-  /** The last lines that the guest printed, oldest first. */
-  lastOutput(id: string): Promise<string[]>;
+  /** The last lines that the guest printed since its start, oldest first. */
+  lastOutput(record: InstanceRecord): Promise<string[]>;
   /** The ports of a running instance, as its control block says. */
   ports(record: InstanceRecord): ListeningPort[];
   /** Puts the record's core limit into force for a running instance. */

@@ -293,7 +293,7 @@ export class InstanceSupervisor {
         observer.trouble(`how instance ${id} ended cannot be read`, cause);
         return undefined;
       }),
-      host.lastOutput(id).catch(() => []),
+      host.lastOutput(this.#record).catch(() => []),
     ]);
     if (run !== undefined && this.#run !== run) {
       return;
@@ -353,7 +353,7 @@ export class InstanceSupervisor {
   /** It did not listen in time. */
   async #giveUp(run: Run): Promise<void> {
     const { spec } = this.#record;
-    const output = await this.#parts.host.lastOutput(spec.id).catch(() => []);
+    const output = await this.#parts.host.lastOutput(this.#record).catch(() => []);
     if (this.#run === run && this.#record.state === 'starting') {
       const reason = notListeningReason(spec.servicePort, spec.listenDeadlineMs, [...this.#ports.keys()], output);
       this.#apply('stop', { stopCause: 'notListening', reason });

@@ -53,6 +53,8 @@ const SIGKILL = 9;
 export class InstanceService {
   readonly #parts: InstanceServiceParts;
   readonly #supervisors = new Map<string, InstanceSupervisor>();
+  /** The image of each instance that is here. */
+  readonly #leases = new Map<string, ImageLease>();
   /** Ids whose instance is being created. */
   readonly #coming = new Set<string>();
   readonly #watch = new InstanceWatch();
@@ -250,13 +252,17 @@ export class InstanceService {
         deleted: (instance) => {
           this.#supervisors.delete(instance.spec.id);
           this.#parts.slots.release(record.slot);
-          image?.release();
+          this.#leases.get(record.spec.id)?.release();
+          this.#leases.delete(record.spec.id);
           observer.deleted(instance);
           this.#watch.publish('deleted', instance);
         },
       },
     });
     this.#supervisors.set(record.spec.id, supervisor);
+    if (image !== undefined) {
+      this.#leases.set(record.spec.id, image);
+    }
     return supervisor;
   }
 
@@ -270,12 +276,27 @@ export class InstanceService {
       );
       return false;
     }
-    const image = images.hold(imageDigest);
-    if (image === undefined) {
-      observer.trouble(`instance ${spec.id} cannot be restarted: its image ${imageDigest} is gone`, undefined);
+    const supervisor = this.#add(record, images.hold(imageDigest));
+    if (this.#leases.get(spec.id) === undefined) {
+      observer.trouble(`the image ${imageDigest} of instance ${spec.id} is gone; it is brought again`, undefined);
+      void this.#regainImage(supervisor);
     }
-    this.#add(record, image);
     return true;
+  }
+
+  /** Until it is there again the instance cannot be restarted; its back-off tries that again and again. */
+  async #regainImage(supervisor: InstanceSupervisor): Promise<void> {
+    const { spec, imageDigest } = supervisor.record;
+    try {
+      const image = await this.#parts.images.acquire(spec.image);
+      if (image.digest === imageDigest && this.#supervisors.get(spec.id) === supervisor) {
+        this.#leases.set(spec.id, image);
+      } else {
+        image.release();
+      }
+    } catch (cause) {
+      this.#parts.observer.trouble(`the image of instance ${spec.id} cannot be brought`, cause);
+    }
   }
 
   async #kill(processes: readonly ProcessId[]): Promise<void> {

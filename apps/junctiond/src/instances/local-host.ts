@@ -107,9 +107,9 @@ export class LocalHost implements InstanceHost {
     return readStatus(this.#places(id).statusFile);
   }
 
-  async lastOutput(id: string): Promise<string[]> {
-    const { instanceDir, monitorLogFile } = this.#places(id);
-    const output = await lastLogTexts(instanceDir, REASON_LINES);
+  async lastOutput({ spec, startedAtMs }: InstanceRecord): Promise<string[]> {
+    const { instanceDir, monitorLogFile } = this.#places(spec.id);
+    const output = await lastLogTexts(instanceDir, REASON_LINES, startedAtMs ?? 0);
     return output.length > 0 ? output : lastTexts(monitorLogFile, REASON_LINES);
   }
 

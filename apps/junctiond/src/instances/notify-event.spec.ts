@@ -48,7 +48,7 @@ describe('parseStatus', () => {
 
   it('reads an exit', () => {
     const text =
-      '{"state":"exited","pid":5,"startTimeTicks":"77","exitedAtNs":"1700000000123456789","exitCode":0,"signal":9,"oomKilled":true,"error":"no such file"}';
+      '{"state":"exited","pid":5,"startTimeTicks":"77","exitedAtNs":"1700000000123456789","exitCode":137,"signal":9,"oomKilled":true,"error":"no such file"}';
     expect(parseStatus(text)).toEqual({
       guest: { pid: 5, startTimeTicks: 77n },
       exit: { code: 0, signal: 9, outOfMemory: true, at: new Date(1_700_000_000_123) },

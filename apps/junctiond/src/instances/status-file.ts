@@ -47,7 +47,8 @@ export function parseStatus(text: string): InstanceStatus | undefined {
   const exit: InstanceExit | undefined =
     status['state'] === 'exited'
       ? {
-          code: typeof exitCode === 'number' ? exitCode : 0,
+          // A shell's 128 + signal says nothing more.
+          code: typeof exitCode === 'number' && !(typeof signal === 'number' && signal > 0) ? exitCode : 0,
           signal: typeof signal === 'number' ? signal : 0,
           outOfMemory: oomKilled === true,
           at: new Date(Number(exitedAtNs) / 1e6),

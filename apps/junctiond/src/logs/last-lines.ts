@@ -9,13 +9,13 @@ import { parseLogLine } from './log-line.js';
 /** Holds some lines of the greatest length, and many of the usual one. */
 const END_BYTES = 64 * 1024;
 
-/** The last lines that the guest printed, oldest first; empty when there is no log. */
-export async function lastLogTexts(folder: string, count: number): Promise<string[]> {
+/** The last lines that the guest printed since a time, oldest first; empty when there is none. */
+export async function lastLogTexts(folder: string, count: number, sinceMs: number): Promise<string[]> {
   const texts: string[] = [];
   for (const name of ['log', 'log.1']) {
     const lines = await endOf(join(folder, name));
     const parsed = lines.map(parseLogLine).filter((line) => line !== undefined);
-    texts.unshift(...parsed.map(({ text }) => text));
+    texts.unshift(...parsed.filter(({ atMs }) => atMs >= sinceMs).map(({ text }) => text));
     if (texts.length >= count) {
       break;
     }
