@@ -43,8 +43,8 @@ export const junctiondConfig = defineConfig({
 
     addon: optional(
       path({
-        env: 'JUNCTION_JUNCTIOND_ADDON_FILE',
-        doc: 'Native addon to load in place of the built one, for debugging.',
+        env: 'JUNCTION_ADDON',
+        doc: 'The native addon; native/build/release/junction_addon.node of this project unless set.',
       }),
     ),
 
