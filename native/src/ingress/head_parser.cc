@@ -105,7 +105,7 @@ class HeadCollector final : public http::basic_parser<isRequest> {
   bool malformed_ = false;
 };
 
-/// True when the first line ends in a version that is well-formed, if not one of ours.
+/// True when the first line ends in a version that is well-formed and not one of ours.
 bool EndsInForeignVersion(std::string_view bytes) {
   const std::string_view line = bytes.substr(0, bytes.find('\r'));
   if (line.size() < 8) {
@@ -113,7 +113,7 @@ bool EndsInForeignVersion(std::string_view bytes) {
   }
   const std::string_view version = line.substr(line.size() - 8);
   return version.starts_with("HTTP/") && IsChar(version[5], chars::kDigit) && version[6] == '.' &&
-         IsChar(version[7], chars::kDigit);
+         IsChar(version[7], chars::kDigit) && version != "HTTP/1.0" && version != "HTTP/1.1";
 }
 
 template <bool isRequest>
