@@ -99,7 +99,8 @@ export class SystemdManager implements AppManager {
       state,
       pid: Number(value('MainPID')),
       restarts,
-      lastExit: restarts > 0 || state !== 'running' ? `status ${value('ExecMainStatus')} (${value('Result')})` : '',
+      // While it runs, systemd shows the state of the run, not how the last one ended.
+      lastExit: state !== 'running' ? `status ${value('ExecMainStatus')} (${value('Result')})` : '',
       build: '',
     };
   }
