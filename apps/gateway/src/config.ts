@@ -74,6 +74,11 @@ export const gatewayConfig = defineConfig({
       max: 32 * 1024 * 1024,
       doc: 'Largest body of an API request, past it 413; invocations have no limit.',
     }),
+    routesTimeoutMs: duration({
+      env: 'JUNCTION_GATEWAY_ROUTES_TIMEOUT',
+      default: 2_000,
+      doc: 'How long a starting gateway waits for routes before it serves without; a function is unknown until its route is there.',
+    }),
     drainTimeoutMs: duration({
       env: 'JUNCTION_GATEWAY_DRAIN_TIMEOUT',
       default: 8_000,

@@ -2,7 +2,7 @@
 import type { Type } from '@nestjs/common';
 import { NestFactory } from '@nestjs/core';
 import { FastifyAdapter, type NestFastifyApplication } from '@nestjs/platform-fastify';
-import { placeSocket } from '@junctiond/rpc';
+import { placeSocket, type PlacedSocket } from '@junctiond/rpc';
 import type { ContextOptions } from '@junctiond/rpc/nest';
 import { authHook } from './auth/auth-hook.js';
 import { ensureCredentials } from './auth/credentials-files.js';
@@ -43,10 +43,15 @@ export async function createGateway(
   fastify.removeAllContentTypeParsers();
   fastify.addContentTypeParser('*', { parseAs: 'buffer' }, (_request, body, done) => done(null, body));
   app.useGlobalFilters(app.get(ErrorFilter));
+  let socket: PlacedSocket | undefined;
+  fastify.addHook('onClose', (_instance, done) => {
+    socket?.remove();
+    done();
+  });
   await app.init();
-  await placeSocket(config.paths.gatewayApiSocket, async (path) => {
+  socket = await placeSocket(config.paths.gatewayApiSocket, async (path) => {
     await fastify.listen({ path });
   });
-  app.get(GatewayLife).start();
+  await app.get(GatewayLife).start();
   return app;
 }

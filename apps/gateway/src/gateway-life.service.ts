@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+import { setTimeout as sleep } from 'node:timers/promises';
 import { Inject, Injectable, type BeforeApplicationShutdown, type OnApplicationShutdown } from '@nestjs/common';
 import { APP_CONFIG, LOGGER, TELEMETRY } from '@junctiond/rpc/nest';
 import type { Logger, Telemetry } from '@junctiond/telemetry';
@@ -6,6 +7,7 @@ import type { GatewayConfig } from './config.js';
 import { IngressHost } from './ingress/ingress-host.js';
 import { ingressSeries, routeSeries } from './ingress/ingress-metrics.js';
 import { ColdStarts } from './routes/cold-start.service.js';
+import { toIngressUpdate } from './routes/ingress-route.js';
 import { RouteReporter } from './routes/route-reporter.service.js';
 import { RouteTable } from './routes/route-table.js';
 import { RouteWatch } from './routes/route-watch.service.js';
@@ -24,13 +26,21 @@ export class GatewayLife implements BeforeApplicationShutdown, OnApplicationShut
     private readonly coldStarts: ColdStarts,
   ) {}
 
-  /** Serves clients; the API must listen already, because the ingress passes requests on to it. */
-  start(): void {
+  /**
+   * Serves clients, with routes from the first request on where the provider is there. The API must listen already,
+   * because the ingress passes requests on to it.
+   */
+  async start(): Promise<void> {
+    this.watch.start();
+    await this.#routesOrTimeout();
     this.ingress.start({
       onColdStart: (functionName) => void this.coldStarts.begin(functionName),
       onReplicaIdle: () => this.reporter.report(),
       onError: (error) => this.log.error({ error }, 'the ingress had a failure'),
     });
+    // In the same turn: no request is looked up in between.
+    const routes = this.table.snapshot();
+    if (routes !== undefined) this.ingress.applyRoutes(toIngressUpdate(routes));
     this.telemetry.addSource(() => {
       const metrics = this.ingress.metrics();
       return metrics === undefined ? [] : ingressSeries(metrics);
@@ -42,8 +52,14 @@ export class GatewayLife implements BeforeApplicationShutdown, OnApplicationShut
         ? { isHealthy: true, message: `ok, ${provider}` }
         : { isHealthy: false, message: 'not serving' };
     });
-    this.watch.start();
     this.log.info({ host: this.config.host, port: this.ingress.port }, 'serving functions and the API');
+  }
+
+  async #routesOrTimeout(): Promise<void> {
+    const enough = new AbortController();
+    const timeout = sleep(this.config.routesTimeoutMs, undefined, { signal: enough.signal }).catch(() => undefined);
+    await Promise.race([this.table.filled, timeout]);
+    enough.abort();
   }
 
   /** Routes still come while requests finish: those that wait for a first replica need them. */

@@ -40,6 +40,7 @@ export class FakeIngress implements IngressPart {
   }
 
   applyRoutes(update: RouteUpdate): void {
+    this.events.push('routes');
     this.updates.push(update);
   }
 

@@ -45,7 +45,11 @@ export class GatewayFixture {
     readonly telemetry: Telemetry,
   ) {}
 
-  static async start(env: Record<string, string> = {}): Promise<GatewayFixture> {
+  /** `prepare` may change the provider before the gateway sees it. */
+  static async start(
+    env: Record<string, string> = {},
+    prepare: (provider: FakeProvider) => void | Promise<void> = () => undefined,
+  ): Promise<GatewayFixture> {
     const folder = mkdtempSync(join(tmpdir(), 'gw-'));
     const config = loadConfig(gatewayConfig, {
       JUNCTION_STACK: 'test',
@@ -56,6 +60,7 @@ export class GatewayFixture {
     });
     const provider = new FakeProvider(config.paths.providerSocket);
     await provider.start();
+    await prepare(provider);
     const telemetry = await startTelemetry({
       app: 'gateway',
       version: '0',

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+import { existsSync } from 'node:fs';
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
 import type { functionV1 } from '@junctiond/contracts';
 import { RpcError } from '@junctiond/rpc';
@@ -43,6 +44,22 @@ describe('the gateway', () => {
       schedulerDoorbellPath: gateway.config.paths.schedulerDoorbell,
       defaultTimeoutMs: 60_000,
     });
+  });
+
+  it('has routes from the first request on', async () => {
+    await gateway.dispose();
+    gateway = await GatewayFixture.start({}, (provider) => provider.push([route('echo.dev')]));
+    expect(gateway.ingress.events).toEqual(['start', 'routes']);
+    expect(gateway.ingress.updates[0]).toMatchObject({ snapshot: true, upserts: [{ functionName: 'echo.dev' }] });
+  });
+
+  it('serves without routes when the provider does not come in time, and takes them when it is there', async () => {
+    await gateway.dispose();
+    gateway = await GatewayFixture.start({ JUNCTION_GATEWAY_ROUTES_TIMEOUT: '10ms' }, (provider) => provider.stop());
+    expect(gateway.ingress.events).toEqual(['start']);
+    expect((await fetch(`http://127.0.0.1:${gateway.telemetry.port}/healthz`)).status).toBe(200);
+    await gateway.provider.start();
+    await until(() => gateway.ingress.updates.length === 1);
   });
 
   it('gives the ingress the snapshot and then each delta', async () => {
@@ -229,10 +246,11 @@ describe('the gateway', () => {
     await until(() => gateway.ingress.events.includes('drain'));
     gateway.provider.push([route('echo.dev')]);
     await until(() => gateway.ingress.updates.length === 2);
-    expect(gateway.ingress.events).toEqual(['start', 'drain']);
+    expect(gateway.ingress.events).toEqual(['start', 'routes', 'drain', 'routes']);
     drained.resolve({ abandoned: 2 });
     await closed;
-    expect(gateway.ingress.events).toEqual(['start', 'drain', 'stop']);
+    expect(gateway.ingress.events.at(-1)).toBe('stop');
+    expect(existsSync(gateway.config.paths.gatewayApiSocket)).toBe(false);
     expect(gateway.logLines).toContainEqual(expect.objectContaining({ abandoned: 2, msg: 'requests were cut off' }));
     await until(() => gateway.provider.watchers === 0);
   });

@@ -64,7 +64,7 @@ export class IngressHost {
     return this.#ingress?.port;
   }
 
-  /** Swaps the routes; nothing happens once the ingress is gone. */
+  /** Swaps the routes; nothing happens while there is no ingress: `start` is followed by a snapshot. */
   applyRoutes(update: RouteUpdate): void {
     this.#ingress?.applyRoutes(update);
   }

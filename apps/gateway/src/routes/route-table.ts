@@ -10,6 +10,12 @@ export class RouteTable {
 
   /** Whether the provider's stream is up. */
   isConnected = false;
+  readonly #first = Promise.withResolvers<undefined>();
+
+  /** Resolves when the first routes are there. */
+  get filled(): Promise<undefined> {
+    return this.#first.promise;
+  }
 
   /** The version of the last update; undefined before the first. */
   get version(): bigint | undefined {
@@ -27,5 +33,12 @@ export class RouteTable {
     for (const name of removes) this.#routes.delete(name);
     for (const route of upserts) this.#routes.set(route.functionName, route);
     this.#version = version;
+    this.#first.resolve(undefined);
+  }
+
+  /** All routes as one update; undefined before the first. */
+  snapshot(): functionV1.RouteUpdate | undefined {
+    if (this.#version === undefined) return undefined;
+    return { snapshot: true, version: this.#version, upserts: [...this.#routes.values()], removes: [] };
   }
 }
