@@ -43,15 +43,18 @@ export async function createGateway(
   fastify.removeAllContentTypeParsers();
   fastify.addContentTypeParser('*', { parseAs: 'buffer' }, (_request, body, done) => done(null, body));
   app.useGlobalFilters(app.get(ErrorFilter));
-  let socket: PlacedSocket | undefined;
+  // Hooks must be there before the server listens, so this one looks for the socket when it runs.
+  const sockets: PlacedSocket[] = [];
   fastify.addHook('onClose', (_instance, done) => {
-    socket?.remove();
+    for (const socket of sockets) socket.remove();
     done();
   });
   await app.init();
-  socket = await placeSocket(config.paths.gatewayApiSocket, async (path) => {
-    await fastify.listen({ path });
-  });
+  sockets.push(
+    await placeSocket(config.paths.gatewayApiSocket, async (path) => {
+      await fastify.listen({ path });
+    }),
+  );
   await app.get(GatewayLife).start();
   return app;
 }
