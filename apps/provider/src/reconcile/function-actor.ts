@@ -309,13 +309,21 @@ export class FunctionActor {
     const names = record.spec.secrets?.items ?? [];
     const revisions = names.map((name) => ({ name, revision: catalog.secretRevision(record.namespace, name) ?? 0 }));
     const missing = revisions.filter(({ revision }) => revision === 0).map(({ name }) => name);
-    const blocker = blockerOf(missing, hindrance(), record.imageDigest);
+    const blocker = blockerOf(missing, hindrance()) ?? this.#imageBlocker(record);
     return {
       generation: record.generation,
       replicas: record.wantedReplicas,
       secretsRevision: missing.length === 0 ? secretsRevisionOf(revisions) : undefined,
       ...(blocker === undefined ? {} : { blocker }),
     };
+  }
+
+  #imageBlocker({ imageDigest, generation }: CatalogEntry['record']): Wanted['blocker'] {
+    if (imageDigest !== '') {
+      return undefined;
+    }
+    const failed = this.#failures?.generation === generation ? this.#failures.reason : undefined;
+    return { reason: failed ?? 'the image is being fetched', isFault: false };
   }
 
   /** Answers the version under which gateways see what the plan says. */
@@ -377,18 +385,11 @@ export class FunctionActor {
 }
 
 /** Why no replica can be created just now. */
-function blockerOf(
-  missingSecrets: readonly string[],
-  hindrance: string | undefined,
-  imageDigest: string,
-): Wanted['blocker'] {
+function blockerOf(missingSecrets: readonly string[], hindrance: string | undefined): Wanted['blocker'] {
   if (missingSecrets.length > 0) {
     return { reason: `secrets that do not exist: ${missingSecrets.join(', ')}`, isFault: true };
   }
-  if (hindrance !== undefined) {
-    return { reason: hindrance, isFault: false };
-  }
-  return imageDigest === '' ? { reason: 'the image is being fetched', isFault: false } : undefined;
+  return hindrance === undefined ? undefined : { reason: hindrance, isFault: false };
 }
 
 /** junctiond or Redis were away, or slow. */
