@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "kernel/socket_address.h"
 
+#include <cstddef>
+
 namespace junction {
 namespace {
 

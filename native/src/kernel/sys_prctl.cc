@@ -9,8 +9,8 @@ namespace junction {
 int64_t SysPrctl(Call& call) {
   constexpr int kSetSyscallUserDispatch = 59;
   switch (call.fd(0)) {
-    case PR_SET_SECCOMP:            // a filter of the guest's would have to admit the kernel's own calls
-    case kSetSyscallUserDispatch:   // would take the net away
+    case PR_SET_SECCOMP:           // a filter of the guest's would have to admit the kernel's own calls
+    case kSetSyscallUserDispatch:  // would take the net away
       return -EINVAL;
     case PR_SET_MM:
       return -EPERM;

@@ -33,26 +33,26 @@ struct SyscallRegisters {
 /// One guest thread. Written by its own thread only, except while a parent prepares it.
 struct ThreadBlock {
   ThreadBlock* self;
-  void* kernel_stack;  // top, a multiple of 16
+  void* kernel_stack;                     // top, a multiple of 16
   std::atomic<uint64_t>* guest_syscalls;  // counter in this thread's ControlThread
   uint64_t return_address;
   SyscallRegisters guest;  // the call being answered
   uint64_t guest_rsp;
   int64_t result;
-  uint64_t mask;  // the guest's signal mask while the kernel blocks all signals
+  uint64_t mask;             // the guest's signal mask while the kernel blocks all signals
   uint64_t callee_saved[6];  // rbx rbp r12 r13 r14 r15
-  SyscallRegisters host;  // the host call to leave with
+  SyscallRegisters host;     // the host call to leave with
 
   SignalTable* signals;
   ControlThread* control_thread;
   std::atomic<uint32_t>* state;  // of this slot; 0 = free
-  int32_t process_id;  // host pid (of the instance's namespace) that this thread belongs to
+  int32_t process_id;            // host pid (of the instance's namespace) that this thread belongs to
   int32_t thread_id;
-  uint64_t affinity;  // CPUs the guest asked for, within the core limit
-  uint64_t wait_mask;  // the temporary mask of a waiting call (ppoll, rt_sigsuspend, ...)
-  bool has_wait_mask;  // the host call in TB_HOST_* uses wait_mask
+  uint64_t affinity;               // CPUs the guest asked for, within the core limit
+  uint64_t wait_mask;              // the temporary mask of a waiting call (ppoll, rt_sigsuspend, ...)
+  bool has_wait_mask;              // the host call in TB_HOST_* uses wait_mask
   uint64_t wait_mask_argument[2];  // pselect6's pair of pointer and size
-  void* exec_scratch;  // mapping that an execve of a vfork child leaves to its parent
+  void* exec_scratch;              // mapping that an execve of a vfork child leaves to its parent
   uint64_t exec_scratch_size_bytes;
   alignas(16) uint8_t address[128];  // copy of a socket address to pass on
 };

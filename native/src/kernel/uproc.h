@@ -31,8 +31,8 @@ struct CodeMapping {
 
 /// What execve learned about a program before the point of no return.
 struct ExecPlan {
-  char file[PATH_MAX];  // what to load, in the guest's view
-  char as_given[PATH_MAX];  // AT_EXECFN
+  char file[PATH_MAX];         // what to load, in the guest's view
+  char as_given[PATH_MAX];     // AT_EXECFN
   char interpreter_args[512];  // of `#!` lines: argument strings, each ending in NUL, to put before the script's own
   uint32_t interpreter_arg_count;
   bool is_script;  // argv[0] gives way to interpreter_args and the script's path
@@ -54,7 +54,7 @@ struct LoaderHooks {
 struct UProc {
   ControlBlock* control = nullptr;
   LoaderHooks hooks = {};
-  char exe_path[PATH_MAX] = {};  // of the guest's program, absolute
+  char exe_path[PATH_MAX] = {};      // of the guest's program, absolute
   char control_path[PATH_MAX] = {};  // see ProgramSpec
   char plan_path[PATH_MAX] = {};
   uint64_t brk_start = 0;

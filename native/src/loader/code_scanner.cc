@@ -10,7 +10,7 @@ constexpr uint32_t kMaxFunction_bytes = 32768;  // decoded at most before a site
 constexpr uint32_t kMaxTrail = 6;               // instructions before a site that may be moved
 constexpr uint32_t kMaxMoved_bytes = 40;
 constexpr uint32_t kSyncDistance_bytes = 160;  // where there is no known start: decode from so far before,
-constexpr uint32_t kSyncStarts = 32;          // from so many places in a row
+constexpr uint32_t kSyncStarts = 32;           // from so many places in a row
 constexpr uint32_t kPaddingSearch_bytes = 4096;
 constexpr uint32_t kTableSearch_bytes =
     512;  // an indirect jump so near may be a switch that lands between our instructions
@@ -262,7 +262,7 @@ bool UsesResult(Bytes text, uint32_t at) {
   const uint32_t opcode = text[at] == 0x48 ? at + 1 : at;
   const bool compares_immediate =
       text[opcode] == 0x3d || (text[opcode] == 0x83 && text[opcode + 1] == 0xf8);  // cmp $n, %rax
-  const bool moves = text[opcode] == 0x89 && (text[opcode + 1] & 0x38) == 0;  // mov %rax, r/m
+  const bool moves = text[opcode] == 0x89 && (text[opcode + 1] & 0x38) == 0;       // mov %rax, r/m
   return compares_immediate || moves;
 }
 

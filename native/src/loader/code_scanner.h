@@ -18,15 +18,15 @@ namespace junction {
 
 /// The executable bytes of one segment, and what the unwinding table knows of functions in it.
 struct CodeText {
-  std::span<const uint8_t> bytes;  // less than 2 GiB are looked at
+  std::span<const uint8_t> bytes;   // less than 2 GiB are looked at
   std::span<const uint8_t> unwind;  // from .eh_frame_hdr to the end of its segment, with .eh_frame; may be empty
-  size_t unwind_rows = 0;  // of the search table: pairs of int32 (function, entry), sorted by function
-  int64_t unwind_base = 0;  // added to a row's first number: the offset of the function in `bytes`
+  size_t unwind_rows = 0;           // of the search table: pairs of int32 (function, entry), sorted by function
+  int64_t unwind_base = 0;          // added to a row's first number: the offset of the function in `bytes`
 };
 
 struct ScanCounts {
   size_t sites = 0;  // written
-  size_t left = 0;  // byte pairs 0f 05 that are left to the net; most are no instructions
+  size_t left = 0;   // byte pairs 0f 05 that are left to the net; most are no instructions
 };
 
 /// Scratch memory of the scanner; large, so the caller says where it lies.

@@ -38,7 +38,7 @@ struct ElfImage {
   size_t segment_count = 0;
   uint64_t interpreter_offset = 0;  // of the PT_INTERP text in the file
   uint64_t interpreter_bytes = 0;   // with its NUL; 0 = none
-  uint64_t unwind_address = 0;  // of .eh_frame_hdr
+  uint64_t unwind_address = 0;      // of .eh_frame_hdr
   uint64_t unwind_offset = 0;
   uint64_t unwind_bytes = 0;  // from there to the end of its segment in the file, so with .eh_frame; 0 = none
 };

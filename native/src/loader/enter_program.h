@@ -10,8 +10,8 @@ namespace junction {
 
 /// What the first program of a process is given, besides the program itself.
 struct EnterSpec {
-  const char* file;       // to load
-  const char* as_given;   // AT_EXECFN
+  const char* file;         // to load
+  const char* as_given;     // AT_EXECFN
   const char* const* argv;  // strings that stay where they are; ends with a null pointer
   const char* const* envp;
   ControlBlock* control;

@@ -30,41 +30,41 @@ constexpr uint8_t MZ = M | Z;
 
 // Prefixes and escapes are taken before the look-up and stand as X.
 constexpr uint8_t kOneByte[256] = {
-    M,  M,  M, M,  B, Z, X,  X,  M,  M,  M,  M,  B,  Z,  X,  X,                      // 00
-    M,  M,  M, M,  B, Z, X,  X,  M,  M,  M,  M,  B,  Z,  X,  X,                      // 10
-    M,  M,  M, M,  B, Z, X,  X,  M,  M,  M,  M,  B,  Z,  X,  X,                      // 20
-    M,  M,  M, M,  B, Z, X,  X,  M,  M,  M,  M,  B,  Z,  X,  X,                      // 30
-    X,  X,  X, X,  X, X, X,  X,  X,  X,  X,  X,  X,  X,  X,  X,                      // 40 REX
-    0,  0,  0, 0,  0, 0, 0,  0,  0,  0,  0,  0,  0,  0,  0,  0,                      // 50 push, pop
-    X,  X,  X, M,  X, X, X,  X,  Z,  MZ, B,  MB, 0,  0,  0,  0,                    // 60
-    J,  J,  J, J,  J, J, J,  J,  J,  J,  J,  J,  J,  J,  J,  J,                      // 70
-    MB, MZ, X, MB, M, M, M,  M,  M,  M,  M,  M,  M,  M,  M,  M,                   // 80
-    0,  0,  0, 0,  0, 0, 0,  0,  0,  0,  X,  0,  0,  0,  0,  0,                      // 90
-    O,  O,  O, O,  0, 0, 0,  0,  B,  Z,  0,  0,  0,  0,  0,  0,                      // a0
-    B,  B,  B, B,  B, B, B,  B,  16, 16, 16, 16, 16, 16, 16, 16,              // b0
-    MB, MB, 4, 0,  X, X, MB, MZ, 6,  0,  4,  0,  0,  B,  X,  0,                  // c0
-    M,  M,  M, M,  X, X, X,  0,  M,  M,  M,  M,  M,  M,  M,  M,                      // d0
-    J,  J,  J, J,  B, B, B,  B,  R,  R,  X,  J,  0,  0,  0,  0,                      // e0
-    X,  0,  X, X,  0, 0, M,  M,  0,  0,  0,  0,  0,  0,  M,  M,                      // f0
+    M,  M,  M, M,  B, Z, X,  X,  M,  M,  M,  M,  B,  Z,  X,  X,   // 00
+    M,  M,  M, M,  B, Z, X,  X,  M,  M,  M,  M,  B,  Z,  X,  X,   // 10
+    M,  M,  M, M,  B, Z, X,  X,  M,  M,  M,  M,  B,  Z,  X,  X,   // 20
+    M,  M,  M, M,  B, Z, X,  X,  M,  M,  M,  M,  B,  Z,  X,  X,   // 30
+    X,  X,  X, X,  X, X, X,  X,  X,  X,  X,  X,  X,  X,  X,  X,   // 40 REX
+    0,  0,  0, 0,  0, 0, 0,  0,  0,  0,  0,  0,  0,  0,  0,  0,   // 50 push, pop
+    X,  X,  X, M,  X, X, X,  X,  Z,  MZ, B,  MB, 0,  0,  0,  0,   // 60
+    J,  J,  J, J,  J, J, J,  J,  J,  J,  J,  J,  J,  J,  J,  J,   // 70
+    MB, MZ, X, MB, M, M, M,  M,  M,  M,  M,  M,  M,  M,  M,  M,   // 80
+    0,  0,  0, 0,  0, 0, 0,  0,  0,  0,  X,  0,  0,  0,  0,  0,   // 90
+    O,  O,  O, O,  0, 0, 0,  0,  B,  Z,  0,  0,  0,  0,  0,  0,   // a0
+    B,  B,  B, B,  B, B, B,  B,  16, 16, 16, 16, 16, 16, 16, 16,  // b0
+    MB, MB, 4, 0,  X, X, MB, MZ, 6,  0,  4,  0,  0,  B,  X,  0,   // c0
+    M,  M,  M, M,  X, X, X,  0,  M,  M,  M,  M,  M,  M,  M,  M,   // d0
+    J,  J,  J, J,  B, B, B,  B,  R,  R,  X,  J,  0,  0,  0,  0,   // e0
+    X,  0,  X, X,  0, 0, M,  M,  0,  0,  0,  0,  0,  0,  M,  M,   // f0
 };
 
 constexpr uint8_t kTwoByte[256] = {
-    M,  M,  M,  M,  X,  0,  0,  0, 0, 0, X,  0, X,  M, 0, MB,                     // 00
-    M,  M,  M,  M,  M,  M,  M,  M, M, M, M,  M, M,  M, M, M,                      // 10
-    M,  M,  M,  M,  X,  X,  X,  X, M, M, M,  M, M,  M, M, M,                      // 20
-    0,  0,  0,  0,  0,  0,  X,  0, X, X, X,  X, X,  X, X, X,                      // 30
-    M,  M,  M,  M,  M,  M,  M,  M, M, M, M,  M, M,  M, M, M,                      // 40
-    M,  M,  M,  M,  M,  M,  M,  M, M, M, M,  M, M,  M, M, M,                      // 50
-    M,  M,  M,  M,  M,  M,  M,  M, M, M, M,  M, M,  M, M, M,                      // 60
-    MB, MB, MB, MB, M,  M,  M,  0, M, M, X,  X, M,  M, M, M,                  // 70
-    R,  R,  R,  R,  R,  R,  R,  R, R, R, R,  R, R,  R, R, R,                      // 80
-    M,  M,  M,  M,  M,  M,  M,  M, M, M, M,  M, M,  M, M, M,                      // 90
-    0,  0,  0,  M,  MB, M,  X,  X, 0, 0, 0,  M, MB, M, M, M,                    // a0
-    M,  M,  M,  M,  M,  M,  M,  M, M, M, MB, M, M,  M, M, M,                     // b0
-    M,  M,  MB, M,  MB, MB, MB, M, 0, 0, 0,  0, 0,  0, 0, 0,                  // c0
-    M,  M,  M,  M,  M,  M,  M,  M, M, M, M,  M, M,  M, M, M,                      // d0
-    M,  M,  M,  M,  M,  M,  M,  M, M, M, M,  M, M,  M, M, M,                      // e0
-    M,  M,  M,  M,  M,  M,  M,  M, M, M, M,  M, M,  M, M, M,                      // f0
+    M,  M,  M,  M,  X,  0,  0,  0, 0, 0, X,  0, X,  M, 0, MB,  // 00
+    M,  M,  M,  M,  M,  M,  M,  M, M, M, M,  M, M,  M, M, M,   // 10
+    M,  M,  M,  M,  X,  X,  X,  X, M, M, M,  M, M,  M, M, M,   // 20
+    0,  0,  0,  0,  0,  0,  X,  0, X, X, X,  X, X,  X, X, X,   // 30
+    M,  M,  M,  M,  M,  M,  M,  M, M, M, M,  M, M,  M, M, M,   // 40
+    M,  M,  M,  M,  M,  M,  M,  M, M, M, M,  M, M,  M, M, M,   // 50
+    M,  M,  M,  M,  M,  M,  M,  M, M, M, M,  M, M,  M, M, M,   // 60
+    MB, MB, MB, MB, M,  M,  M,  0, M, M, X,  X, M,  M, M, M,   // 70
+    R,  R,  R,  R,  R,  R,  R,  R, R, R, R,  R, R,  R, R, R,   // 80
+    M,  M,  M,  M,  M,  M,  M,  M, M, M, M,  M, M,  M, M, M,   // 90
+    0,  0,  0,  M,  MB, M,  X,  X, 0, 0, 0,  M, MB, M, M, M,   // a0
+    M,  M,  M,  M,  M,  M,  M,  M, M, M, MB, M, M,  M, M, M,   // b0
+    M,  M,  MB, M,  MB, MB, MB, M, 0, 0, 0,  0, 0,  0, 0, 0,   // c0
+    M,  M,  M,  M,  M,  M,  M,  M, M, M, M,  M, M,  M, M, M,   // d0
+    M,  M,  M,  M,  M,  M,  M,  M, M, M, M,  M, M,  M, M, M,   // e0
+    M,  M,  M,  M,  M,  M,  M,  M, M, M, M,  M, M,  M, M, M,   // f0
 };
 
 struct Prefixes {
@@ -212,6 +212,9 @@ uint8_t VectorForm(uint8_t map, uint8_t opcode, bool is_evex) {
       if (opcode == 0x77 && !is_evex) {
         return kNone;
       }
+      if ((opcode & 0xf0) == 0x80) {
+        return kBad;  // branches of Knights Corner
+      }
       if ((opcode >= 0x70 && opcode <= 0x73) || opcode == 0xc2 || (opcode >= 0xc4 && opcode <= 0xc6)) {
         return MB;
       }
@@ -268,8 +271,9 @@ Instruction DecodeTwoByte(Reader& reader, const Prefixes& prefixes) {
   if (form == kBad) {
     return Instruction{};
   }
+  uint8_t modrm = 0;
   if ((form & kModRm) != 0) {
-    ReadModRm(reader, instruction, opcode >= 0x20 && opcode <= 0x23);
+    modrm = ReadModRm(reader, instruction, opcode >= 0x20 && opcode <= 0x23);
     if (opcode == 0x78 && (prefixes.operand_size || prefixes.repeat)) {
       reader.Skip(2);  // extrq, insertq
     }
@@ -279,7 +283,8 @@ Instruction DecodeTwoByte(Reader& reader, const Prefixes& prefixes) {
     instruction.kind = InstructionKind::kSyscall;
   } else if ((form & kRel32) != 0) {
     instruction.kind = InstructionKind::kBranch;
-  } else if (opcode == 0x0b || opcode == 0x34 || opcode == 0x07 || opcode == 0x35) {
+  } else if (opcode == 0x0b || opcode == 0x34 || opcode == 0x07 || opcode == 0x35 ||
+             (opcode == 0x01 && modrm >= 0xc0)) {
     instruction.kind = InstructionKind::kTrap;
   }
   return Finish(reader, instruction);

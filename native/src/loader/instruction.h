@@ -14,21 +14,21 @@ namespace junction {
 
 enum class InstructionKind : uint8_t {
   kInvalid,  // not an instruction we know, or cut off by the end of the bytes
-  kPlain,  // can run anywhere, once a RIP-relative operand is adjusted
+  kPlain,    // can run anywhere, once a RIP-relative operand is adjusted
   kSyscall,  // 0f 05
-  kBranch,  // jump or conditional jump to a fixed target
-  kCall,  // call of a fixed target
+  kBranch,   // jump or conditional jump to a fixed target
+  kCall,     // call of a fixed target
   kIndirectJump,
   kIndirectCall,
   kReturn,
-  kTrap,  // int3, ud2, hlt, int n: no code follows as a rule
+  kTrap,  // int3, ud2, hlt, int n, transactions and the like: not to be moved
 };
 
 struct Instruction {
   InstructionKind kind = InstructionKind::kInvalid;
-  uint8_t length = 0;  // 1 to 15
+  uint8_t length = 0;               // 1 to 15
   uint8_t rip_displacement_at = 0;  // offset of the 4-byte RIP-relative displacement, 0 = none
-  int32_t branch_distance = 0;  // kBranch, kCall: target minus the end of the instruction
+  int32_t branch_distance = 0;      // kBranch, kCall: target minus the end of the instruction
 };
 
 inline constexpr size_t kMaxInstruction_bytes = 15;

@@ -28,7 +28,7 @@ struct PlanKey {
   uint64_t file_bytes = 0;
   uint64_t modified_s = 0;
   uint64_t text_offset = 0;  // of the mapping in the file
-  uint64_t head_hash = 0;  // of the first page: ELF header, program headers, mostly the build-id too
+  uint64_t head_hash = 0;    // of the first page: ELF header, program headers, mostly the build-id too
   friend bool operator==(const PlanKey&, const PlanKey&) = default;
 };
 

@@ -20,7 +20,7 @@ struct PatchSite {
 };
 static_assert(sizeof(PatchSite) == 8);
 
-inline constexpr uint32_t kJump_bytes = 5;  // e9 rel32
+inline constexpr uint32_t kJump_bytes = 5;     // e9 rel32
 inline constexpr uint32_t kSyscall_bytes = 2;  // 0f 05
 
 }  // namespace junction

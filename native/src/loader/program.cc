@@ -29,7 +29,7 @@
 namespace junction {
 namespace {
 
-constexpr int kNotFoundStatus = 127;   // as shells have it
+constexpr int kNotFoundStatus = 127;  // as shells have it
 constexpr int kNotRunnableStatus = 126;
 
 ExecPlan g_plan;

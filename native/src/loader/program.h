@@ -12,9 +12,9 @@ namespace junction {
 
 /// All that a guest program is started from.
 struct ProgramSpec {
-  std::string path;  // as typed; looked up in the PATH of `env` when it has no slash
-  std::vector<std::string> argv;  // argv[0] included
-  std::vector<std::string> env;  // `K=V`
+  std::string path;                 // as typed; looked up in the PATH of `env` when it has no slash
+  std::vector<std::string> argv;    // argv[0] included
+  std::vector<std::string> env;     // `K=V`
   ControlBlock* control = nullptr;  // shared mapping of the instance's control block, 64 KiB; the loader may move it
   std::string
       control_path;  // absolute path, as the guest sees it, of the same control block: each execve opens it anew

@@ -23,8 +23,8 @@ inline constexpr size_t kMaxTrampoline_bytes = 80;
 
 struct TrampolinePlace {
   uint64_t text_address;  // where the text runs
-  uint64_t address;  // where the trampoline will run
-  uint64_t entry_at;  // address of 8 bytes that hold the entry's address
+  uint64_t address;       // where the trampoline will run
+  uint64_t entry_at;      // address of 8 bytes that hold the entry's address
 };
 
 /// Writes the trampoline of a site; its size, or 0 if some address is out of reach (2 GiB). The site must be sound (IsSiteSound).
