@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // Puts the parts of junctiond together, and opens and closes them in order. Everything that touches the host comes in here.
 import { createHash } from 'node:crypto';
-import { readFileSync } from 'node:fs';
-import { mkdir, readdir } from 'node:fs/promises';
+import { constants, readFileSync } from 'node:fs';
+import { access, mkdir, readdir } from 'node:fs/promises';
 import { join } from 'node:path';
 
 import { type Instance, IndexPool, parseAddressRange } from '@junctiond/instance-model';
@@ -32,6 +32,7 @@ import { SchedulerRegistrar } from './instances/scheduler-registrar.js';
 import { SecretsFolder } from './instances/secrets-folder.js';
 import { UsageService } from './instances/usage.service.js';
 import { createMetrics } from './junctiond-metrics.js';
+import { JunctiondError } from './junctiond.error.js';
 import { InstanceLogs } from './logs/instance-logs.js';
 import { defaultRunBinary } from './run-binary.js';
 
@@ -153,9 +154,15 @@ export class JunctiondNode {
     this.logs = new InstanceLogs(paths.instancesDir, (id) => this.instances.goneSignal(id));
   }
 
-  /** Takes over the node. Throws when another junctiond of this stack runs. */
+  /** Takes over the node. Throws when another junctiond of this stack runs, or the native parts are not built. */
   async open(): Promise<void> {
-    const { paths, imageUnusedMs } = this.#config;
+    const { paths, imageUnusedMs, runBinary = defaultRunBinary() } = this.#config;
+    await access(runBinary, constants.X_OK).catch((cause: unknown) => {
+      throw new JunctiondError('failed_precondition', `${runBinary} cannot be run: build the native project first`, {
+        cause,
+      });
+    });
+    ProcessHandle.open(process.pid)?.close();
     await mkdir(paths.runDir, { recursive: true, mode: 0o755 });
     await Promise.all([
       mkdir(paths.instancesDir, { recursive: true, mode: 0o700 }),

@@ -8,7 +8,7 @@ import { gzipSync } from 'node:zlib';
 export interface TarEntry {
   readonly name: string;
   /** Absent: an empty file, or nothing where `type` says so. */
-  readonly content?: string;
+  readonly content?: string | Buffer;
   /** tar(5): `0` file, `1` hard link, `2` symbolic link, `5` folder. */
   readonly type?: '0' | '1' | '2' | '5';
   readonly link?: string;
@@ -23,7 +23,7 @@ export function tarOf(entries: readonly TarEntry[]): Buffer {
 }
 
 function tarEntry(entry: TarEntry): Buffer {
-  const content = Buffer.from(entry.content ?? '');
+  const content = Buffer.isBuffer(entry.content) ? entry.content : Buffer.from(entry.content ?? '');
   const header = Buffer.alloc(512);
   const octal = (value: number, offset: number, length: number): void => {
     header.write(value.toString(8).padStart(length - 1, '0'), offset, 'ascii');
