@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "kernel/syscalls_document.h"
 
+#include <algorithm>
 #include <map>
 #include <vector>
 
@@ -43,33 +44,58 @@ constexpr const char* kHead = R"(# Guest syscalls
 Made from `native/src/kernel/guest_syscalls.inc` by `syscalls_document`; do not edit. What a program in an instance gets from each
 syscall of Linux x86-64. A number that is not in the table answers ENOSYS.
 
-| level | meaning |
-| --- | --- |
-| pass | goes to the host as it is; the host's filter (docs/host-syscalls.md) has the last word |
-| checked | passes, but for the cases that the note names |
-| emulated | answered by the Junction kernel as Linux would |
-| partial | answered, but not all of it: see the note |
-| enosys | ENOSYS, as on a Linux without it |
-| denied | EPERM |
-
 )";
+
+using Cells = std::vector<std::string>;
+
+// A table with aligned columns, as the repository's formatter has it. The first row is the head.
+std::string RenderTable(const std::vector<Cells>& rows) {
+  std::vector<size_t> widths(rows[0].size());
+  for (const Cells& row : rows) {
+    for (size_t i = 0; i < row.size(); ++i) {
+      widths[i] = std::max(widths[i], row[i].size());
+    }
+  }
+  std::string text;
+  const auto add = [&](const Cells& row) {
+    for (size_t i = 0; i < row.size(); ++i) {
+      text += "| " + row[i] + std::string(widths[i] - row[i].size() + 1, ' ');
+    }
+    text += "|\n";
+  };
+  for (size_t i = 0; i < rows.size(); ++i) {
+    add(rows[i]);
+    if (i == 0) {
+      Cells rule;
+      for (const size_t width : widths) {
+        rule.emplace_back(width, '-');
+      }
+      add(rule);
+    }
+  }
+  return text;
+}
 
 }  // namespace
 
 std::string RenderSyscallsDocument() {
-  std::string text = kHead;
   std::map<std::string, int> counts;
+  std::vector<Cells> calls = {{"number", "name", "level", "note"}};
   for (const Row& row : Rows()) {
     ++counts[row.level];
+    calls.push_back({std::to_string(row.number), row.name, row.level, row.note});
   }
-  for (const char* level : {kPass, kChecked, kEmulated, kPartial, kEnosys, kDenied}) {
-    text += std::string(level) + ": " + std::to_string(counts[level]) + (level == kDenied ? ".\n\n" : ", ");
-  }
-  text += "| number | name | level | note |\n| --- | --- | --- | --- |\n";
-  for (const Row& row : Rows()) {
-    text += "| " + std::to_string(row.number) + " | " + row.name + " | " + row.level + " | " + row.note + " |\n";
-  }
-  return text;
+  const auto count = [&](const char* level) { return std::to_string(counts[level]); };
+  const std::vector<Cells> levels = {
+      {"level", "calls", "meaning"},
+      {kPass, count(kPass), "goes to the host as it is; the host's filter (docs/host-syscalls.md) has the last word"},
+      {kChecked, count(kChecked), "passes, but for the cases that the note names"},
+      {kEmulated, count(kEmulated), "answered by the Junction kernel as Linux would"},
+      {kPartial, count(kPartial), "answered, but not all of it: see the note"},
+      {kEnosys, count(kEnosys), "ENOSYS, as on a Linux without it"},
+      {kDenied, count(kDenied), "EPERM"},
+  };
+  return kHead + RenderTable(levels) + "\n" + RenderTable(calls);
 }
 
 }  // namespace junction
