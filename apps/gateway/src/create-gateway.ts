@@ -10,6 +10,7 @@ import type { GatewayConfig } from './config.js';
 import { GatewayLife } from './gateway-life.service.js';
 import { ErrorFilter } from './http/error.filter.js';
 import { RouteMethods } from './http/route-methods.js';
+import { traceHook } from './http/trace-hook.js';
 
 /** The longest name in a path that reaches a handler, so that the provider can say what is wrong with it. Chosen. */
 const longestPathParameter = 4_096;
@@ -38,6 +39,7 @@ export async function createGateway(
   const fastify = adapter.getInstance();
   const routes = app.get(RouteMethods);
   fastify.addHook('onRoute', ({ url, method }) => routes.add(url, [method].flat()));
+  fastify.addHook('onRequest', traceHook);
   fastify.addHook('onRequest', authHook(credentials));
   // Handlers parse bodies themselves, whatever type they claim to be.
   fastify.removeAllContentTypeParsers();

@@ -22,6 +22,7 @@ import { ListNamespacesHandler } from './namespaces/list-namespaces.handler.js';
 import { UpdateNamespaceHandler } from './namespaces/update-namespace.handler.js';
 import { providerClients } from './provider/provider-clients.js';
 import { ColdStarts } from './routes/cold-start.service.js';
+import { GATEWAY_ID, newGatewayId } from './routes/gateway-id.js';
 import { RouteReporter } from './routes/route-reporter.service.js';
 import { RouteTable } from './routes/route-table.js';
 import { RouteWatch } from './routes/route-watch.service.js';
@@ -68,6 +69,7 @@ export class GatewayModule {
       providers: [
         ...providerClients(config),
         { provide: START_INGRESS, useValue: startIngress },
+        { provide: GATEWAY_ID, useFactory: newGatewayId },
         IngressHost,
         InvocationCounts,
         RouteTable,

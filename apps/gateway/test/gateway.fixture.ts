@@ -24,6 +24,7 @@ export interface Answer {
   readonly json: unknown;
 }
 
+/** How a request is sent; with the right credentials unless told otherwise. */
 export interface RequestOptions {
   readonly body?: unknown;
   readonly headers?: Record<string, string>;
@@ -67,6 +68,7 @@ export class GatewayFixture {
       metricsHost: '127.0.0.1',
       metricsPort: 0,
       exactCounterNames,
+      ...(config.otlpEndpoint === undefined ? {} : { otlpEndpoint: config.otlpEndpoint }),
       onError: (error) => {
         throw error;
       },

@@ -45,26 +45,33 @@ export type SourceMetric =
 /** Answers the metrics of now; called once a scrape. */
 export type MetricSource = () => readonly SourceMetric[];
 
+/** The same where the counts are in another process. It must settle soon: the scrape waits for it. */
+export type AsyncMetricSource = () => Promise<readonly SourceMetric[]>;
+
 /** Makes a source known to the OpenTelemetry SDK. `sinceMs` (Unix) is when counting began. */
-export function toMetricProducer(scope: string, sources: Iterable<MetricSource>, sinceMs: number): MetricProducer {
+export function toMetricProducer(
+  scope: string,
+  sources: Iterable<MetricSource | AsyncMetricSource>,
+  sinceMs: number,
+): MetricProducer {
   return {
-    collect: (): Promise<CollectionResult> => {
+    collect: async (): Promise<CollectionResult> => {
       const startTime: HrTime = [Math.floor(sinceMs / 1_000), (sinceMs % 1_000) * 1e6];
       const errors: unknown[] = [];
       const metrics: MetricData[] = [];
       for (const source of sources) {
         try {
-          for (const metric of source()) {
+          for (const metric of await source()) {
             if (metric.samples.length > 0) metrics.push(toMetricData(metric, startTime));
           }
         } catch (error) {
           errors.push(error);
         }
       }
-      return Promise.resolve({
+      return {
         resourceMetrics: { resource: resourceFromAttributes({}), scopeMetrics: [{ scope: { name: scope }, metrics }] },
         errors,
-      });
+      };
     },
   };
 }

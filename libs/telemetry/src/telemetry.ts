@@ -2,7 +2,7 @@
 import { trace, type Meter, type Tracer } from '@opentelemetry/api';
 import { resourceFromAttributes } from '@opentelemetry/resources';
 import { MeterProvider } from '@opentelemetry/sdk-metrics';
-import { toMetricProducer, type MetricSource } from './metric-source.js';
+import { toMetricProducer, type AsyncMetricSource, type MetricSource } from './metric-source.js';
 import { startMetricsServer } from './metrics-server.js';
 import { PrometheusReader } from './prometheus-reader.js';
 import { processMetrics } from './process-metrics.js';
@@ -37,7 +37,7 @@ export interface Telemetry {
   /** A no-op unless traces go somewhere. */
   readonly tracer: Tracer;
   /** Adds metrics that are counted elsewhere. */
-  addSource(source: MetricSource): void;
+  addSource(source: MetricSource | AsyncMetricSource): void;
   /** What /healthz answers: 200 or 503. Healthy until the first call; `runApp` sets "starting" before the app's modules run. */
   setHealth(health: () => Health | Promise<Health>): void;
   /** The text of /metrics, now. */
@@ -49,14 +49,14 @@ export interface Telemetry {
 /** Starts counting and serves `/metrics` and `/healthz`. */
 export async function startTelemetry(options: TelemetryOptions): Promise<Telemetry> {
   const { app, version, onError } = options;
-  const sources: MetricSource[] = [processMetrics];
+  const sources: (MetricSource | AsyncMetricSource)[] = [processMetrics];
   const reader = new PrometheusReader([toMetricProducer(app, sources, Date.now())], options.exactCounterNames ?? []);
   const resource = resourceFromAttributes({ 'service.name': app, 'service.version': version });
   const meterProvider = new MeterProvider({ resource, readers: [reader] });
   const traces =
     options.otlpEndpoint === undefined
       ? undefined
-      : (await import('./traces.js')).startTraces(resource, options.otlpEndpoint);
+      : (await import('./traces.js')).startTraces(resource, options.otlpEndpoint, onError);
   const scrape = async (): Promise<string> => {
     const { text, errors } = await reader.read();
     errors.forEach(onError);

@@ -6,7 +6,7 @@ import { LOGGER } from '@junctiond/rpc/nest';
 import type { Logger } from '@junctiond/telemetry';
 import { IngressHost } from '../ingress/ingress-host.js';
 import { ROUTES, type RoutesClient } from '../provider/provider-clients.js';
-import { gatewayId } from './gateway-id.js';
+import { GATEWAY_ID } from './gateway-id.js';
 import { RouteTable } from './route-table.js';
 
 /** Chosen: a lost report only makes the stop of a replica wait for its deadline. */
@@ -25,6 +25,7 @@ export class RouteReporter {
 
   constructor(
     @Inject(ROUTES) private readonly client: RoutesClient,
+    @Inject(GATEWAY_ID) private readonly gatewayId: string,
     @Inject(LOGGER) private readonly log: Logger,
     private readonly table: RouteTable,
     private readonly ingress: IngressHost,
@@ -49,7 +50,11 @@ export class RouteReporter {
       this.#isDue = false;
       try {
         await this.client.reportRoutes(
-          { gatewayId, appliedVersion: this.table.version ?? 0n, busyReplicas: [...this.ingress.busyReplicas()] },
+          {
+            gatewayId: this.gatewayId,
+            appliedVersion: this.table.version ?? 0n,
+            busyReplicas: [...this.ingress.busyReplicas()],
+          },
           { signal },
         );
         failures = 0;

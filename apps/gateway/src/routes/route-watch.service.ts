@@ -5,7 +5,7 @@ import { LOGGER } from '@junctiond/rpc/nest';
 import type { Logger } from '@junctiond/telemetry';
 import { IngressHost } from '../ingress/ingress-host.js';
 import { ROUTES, type RoutesClient } from '../provider/provider-clients.js';
-import { gatewayId } from './gateway-id.js';
+import { GATEWAY_ID } from './gateway-id.js';
 import { toIngressUpdate } from './ingress-route.js';
 import { RouteReporter } from './route-reporter.service.js';
 import { RouteTable } from './route-table.js';
@@ -18,6 +18,7 @@ export class RouteWatch {
 
   constructor(
     @Inject(ROUTES) private readonly client: RoutesClient,
+    @Inject(GATEWAY_ID) private readonly gatewayId: string,
     @Inject(LOGGER) private readonly log: Logger,
     private readonly table: RouteTable,
     private readonly ingress: IngressHost,
@@ -27,7 +28,7 @@ export class RouteWatch {
   /** Watches until `stop`. */
   start(): void {
     this.#running ??= watchWithReconnect({
-      open: (signal) => this.client.watchRoutes({ gatewayId }, { deadlineMs: Infinity, signal }),
+      open: (signal) => this.client.watchRoutes({ gatewayId: this.gatewayId }, { deadlineMs: Infinity, signal }),
       onItem: (update) => {
         this.table.apply(update);
         this.ingress.applyRoutes(toIngressUpdate(update));
