@@ -54,11 +54,10 @@ export function runningInstances(paths: StackPaths): RunningInstance[] {
   });
 }
 
-/** The native scheduler daemon of the stack, which scheduler-monitor starts; undefined if it does not run. */
+/** The native scheduler daemon of the stack, which scheduler-monitor starts with --run_dir; undefined if it does not run. */
 export function schedulerDaemon(paths: StackPaths): ProcessIdentity | undefined {
   return allProcesses().find(
-    ({ argv }) =>
-      basename(argv[0] ?? '') === 'junction_scheduler' && argv.some((word) => word.includes(`${paths.runDir}/`)),
+    ({ argv }) => basename(argv[0] ?? '') === 'junction_scheduler' && argv.includes(paths.runDir),
   )?.identity;
 }
 

@@ -23,6 +23,7 @@ let isEnding = false;
 let turn: Promise<unknown> = Promise.resolve();
 
 async function carryOut(request: SupervisorRequest): Promise<SupervisorAnswer> {
+  if (isEnding && request.op === 'apply') return { error: 'it is ending' };
   switch (request.op) {
     case 'apply':
       await supervisor.apply(request.apps);
@@ -42,11 +43,14 @@ async function carryOut(request: SupervisorRequest): Promise<SupervisorAnswer> {
   return { apps: supervisor.status(), pid: process.pid };
 }
 
+/** Stops all apps and listens no more; the process ends when the last answer is sent, or a client is too slow for it. */
 async function end(): Promise<void> {
+  if (isEnding) return;
   isEnding = true;
   await supervisor.stopAll();
-  server.close();
+  server.close(() => process.exit(0));
   rmSync(socketPath, { force: true });
+  setTimeout(() => process.exit(0), 5_000).unref();
 }
 
 async function answer(text: string): Promise<SupervisorAnswer> {
@@ -67,11 +71,7 @@ function serve(socket: Socket): void {
     if (!text.endsWith('\n')) return;
     void answer(text)
       .catch((error: unknown): SupervisorAnswer => ({ error: String(error) }))
-      .then((reply) =>
-        socket.end(`${JSON.stringify(reply)}\n`, () => {
-          if (isEnding) process.exit(0);
-        }),
-      );
+      .then((reply) => socket.end(`${JSON.stringify(reply)}\n`));
   });
 }
 
@@ -80,6 +80,6 @@ const server = createServer(serve);
 server.listen(socketPath);
 setInterval(() => supervisor.logFiles().forEach((file) => rotateLog(file)), 30_000).unref();
 for (const name of ['SIGTERM', 'SIGINT'] as const) {
-  process.on(name, () => void end().then(() => process.exit(0)));
+  process.on(name, () => void end());
 }
 process.on('SIGHUP', () => undefined); // the terminal it was started from may close

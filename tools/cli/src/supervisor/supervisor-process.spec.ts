@@ -97,6 +97,18 @@ describe('the supervisor', () => {
     await expect(askSupervisor(runDir, { op: 'restart', name: 'x' })).rejects.toThrow('there is no app x');
   });
 
+  it('answers the request to exit also while others ask for its status', async () => {
+    await askSupervisor(runDir, { op: 'apply', apps: [sleeper('a'), sleeper('b')] });
+    let isDone = false;
+    const asking = (async () => {
+      while (!isDone) await askSupervisor(runDir, { op: 'status' }).catch(() => undefined);
+    })();
+    const answer = await askSupervisor(runDir, { op: 'exit' });
+    isDone = true;
+    await asking;
+    expect(answer).toMatchObject({ apps: [] });
+  });
+
   it('exit stops everything and itself', async () => {
     await askSupervisor(runDir, { op: 'apply', apps: [sleeper('a')] });
     const app = identify((await running('a')).pid)!;
