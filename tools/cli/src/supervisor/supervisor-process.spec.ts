@@ -99,12 +99,12 @@ describe('the supervisor', () => {
 
   it('answers the request to exit also while others ask for its status', async () => {
     await askSupervisor(runDir, { op: 'apply', apps: [sleeper('a'), sleeper('b')] });
-    let isDone = false;
+    const done = new AbortController();
     const asking = (async () => {
-      while (!isDone) await askSupervisor(runDir, { op: 'status' }).catch(() => undefined);
+      while (!done.signal.aborted) await askSupervisor(runDir, { op: 'status' }).catch(() => undefined);
     })();
     const answer = await askSupervisor(runDir, { op: 'exit' });
-    isDone = true;
+    done.abort();
     await asking;
     expect(answer).toMatchObject({ apps: [] });
   });
