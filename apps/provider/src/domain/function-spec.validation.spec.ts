@@ -112,7 +112,7 @@ describe('validateFunctionSpec', () => {
       'labels.com.openfaas.scale.min',
       'labels.com.openfaas.timeout',
     ]);
-    expect(describeFaults(faults)).toContain('; image is missing; limits.memory');
+    expect(describeFaults(faults)).toContain('\nimage is missing\nlimits.memory "x" is not a quantity');
   });
 
   it('bounds the number of entries and the size of the whole', () => {

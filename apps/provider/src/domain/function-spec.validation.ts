@@ -44,9 +44,9 @@ export function validateFunctionSpec(spec: functionV1.FunctionSpec): FieldFault[
   return faults;
 }
 
-/** One line for the user: `image is missing; labels.x is "y", expected …`. */
+/** For the user, one fault a line: `image is missing`. */
 export function describeFaults(faults: readonly FieldFault[]): string {
-  return faults.map(({ field, message }) => `${field} ${message}`).join('; ');
+  return faults.map(({ field, message }) => `${field} ${message}`).join('\n');
 }
 
 type Check = (field: string, fault: string | undefined) => void;
@@ -93,7 +93,7 @@ function quantityFault(name: string, text: string, isLimit: boolean): string | u
   if (name === 'memory') {
     const bytes = parseMemoryBytes(text);
     if (!bytes.ok) {
-      return `: ${bytes.error}`;
+      return bytes.error;
     }
     return isLimit && (bytes.value < MIN_MEMORY_BYTES || bytes.value > MAX_MEMORY_BYTES)
       ? `is ${text}, expected 4Mi to 1Pi`
@@ -102,7 +102,7 @@ function quantityFault(name: string, text: string, isLimit: boolean): string | u
   if (name === 'cpu') {
     const millicores = parseCpuMillicores(text);
     if (!millicores.ok) {
-      return `: ${millicores.error}`;
+      return millicores.error;
     }
     return isLimit && (millicores.value < MIN_CPU_MILLICORES || millicores.value > MAX_CPU_MILLICORES)
       ? `is ${text}, expected 10m to 1000`
@@ -110,7 +110,7 @@ function quantityFault(name: string, text: string, isLimit: boolean): string | u
   }
   const quantity = parseQuantity(text);
   if (!quantity.ok) {
-    return `: ${quantity.error}`;
+    return quantity.error;
   }
   return quantity.value.nanos < 0n ? `is negative: ${text}` : undefined;
 }

@@ -21,14 +21,16 @@ export class GatewayRegistry {
   readonly #gateways = new Map<string, Gateway>();
   readonly #absenceMs: number;
   readonly #clock: Clock;
-  readonly #startedAtMs: number;
   readonly #changes = new Listeners<[]>();
+  #mayHaveUnknown = true;
 
   constructor(absenceMs: number, clock: Clock) {
     this.#absenceMs = absenceMs;
     this.#clock = clock;
-    this.#startedAtMs = clock.nowMs();
-    clock.after(absenceMs, () => this.#changes.tell());
+    clock.after(absenceMs, () => {
+      this.#mayHaveUnknown = false;
+      this.#changes.tell();
+    });
   }
 
   /** Told when a replica may have become free to stop. */
@@ -78,9 +80,8 @@ export class GatewayRegistry {
 
   /** Whether no gateway uses the replica any more, given that routes have been without it since `version`. */
   isReleased(replicaId: string, version: bigint): boolean {
-    const mayHaveUnknown = this.#clock.nowMs() < this.#startedAtMs + this.#absenceMs;
     return (
-      !mayHaveUnknown &&
+      !this.#mayHaveUnknown &&
       [...this.#gateways.values()].every(
         ({ appliedVersion, busyReplicas }) => appliedVersion >= version && !busyReplicas.has(replicaId),
       )
