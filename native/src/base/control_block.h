@@ -33,10 +33,10 @@ inline constexpr size_t kControlBlockThreads = 256;
 /// One bound port of the guest. Empty when guest_port is 0.
 struct ControlPort {
   std::atomic<uint16_t> guest_port;  // host byte order; written last (release), pairs with the reader's acquire
-  std::atomic<uint16_t> host_port;  // host byte order, on 127.0.0.1
-  std::atomic<uint8_t> protocol;  // IPPROTO_TCP or IPPROTO_UDP
-  std::atomic<uint8_t> listening;  // 1 from listen() on; TCP only
-  std::atomic<uint8_t> bound_to;  // kernel/port_table.h, BoundTo; the Junction kernel's own use
+  std::atomic<uint16_t> host_port;   // host byte order, on 127.0.0.1
+  std::atomic<uint8_t> protocol;     // IPPROTO_TCP or IPPROTO_UDP
+  std::atomic<uint8_t> listening;    // 1 from listen() on; TCP only
+  std::atomic<uint8_t> bound_to;     // kernel/port_table.h, BoundTo; the Junction kernel's own use
   uint8_t reserved[9];
   std::atomic<uint64_t> inode;  // of the host socket: tells a re-bound port from the old one
 };
@@ -44,7 +44,7 @@ struct ControlPort {
 /// What one guest thread has done. A thread that finds no free slot shares the last one.
 struct alignas(64) ControlThread {
   std::atomic<uint64_t> guest_syscalls;  // relaxed; monotonous
-  std::atomic<uint32_t> host_tid;  // in the instance's pid namespace; 0 = slot free
+  std::atomic<uint32_t> host_tid;        // in the instance's pid namespace; 0 = slot free
   uint8_t reserved[52];
 };
 
@@ -57,7 +57,7 @@ struct ControlBlock {
 
   // settings
   alignas(64) std::atomic<uint32_t> core_limit;  // cores the guest may see and use; at least 1
-  std::atomic<uint32_t> strace;  // 1: the Junction kernel prints each guest syscall to stderr
+  std::atomic<uint32_t> strace;                  // 1: the Junction kernel prints each guest syscall to stderr
   uint8_t reserved1[56];
 
   // state
@@ -65,7 +65,7 @@ struct ControlBlock {
   std::atomic<uint32_t> ports_lock;  // holder's tid in the instance, 0 = free; a dead holder's is taken over
   std::atomic<uint64_t> processes_started;
   std::atomic<uint64_t> sites_patched;  // syscall sites rewritten
-  std::atomic<uint64_t> sud_traps;  // syscalls that only the net caught
+  std::atomic<uint64_t> sud_traps;      // syscalls that only the net caught
   uint8_t reserved2[96];
 
   // ports
@@ -90,7 +90,7 @@ struct SchedulerDoorbell {
   uint64_t magic;  // kSchedulerDoorbellMagic
   std::atomic<uint32_t>
       sleeping;  // 1: the daemon waits on `rings`; set by it (seq_cst) before it looks at `work` a last time
-  std::atomic<uint32_t> rings;  // futex word
+  std::atomic<uint32_t> rings;             // futex word
   alignas(64) std::atomic<uint64_t> work;  // bumped by producers (relaxed) for each piece of work, an invocation say
 };
 inline constexpr uint64_t kSchedulerDoorbellMagic = 0x314c4c4542524f44ULL;  // "DORBELL1"

@@ -27,9 +27,9 @@ TEST(JsonString, EscapesQuotesAndControls) {
 
 TEST(JsonString, ReplacesWhatIsNotUtf8) {
   EXPECT_EQ(Quoted("\xff"), "\"\\ufffd\"");
-  EXPECT_EQ(Quoted("a\xc3"), "\"a\\ufffd\"");                          // cut short
-  EXPECT_EQ(Quoted("\xc0\xaf"), "\"\\ufffd\\ufffd\"");                 // overlong
-  EXPECT_EQ(Quoted("\xed\xa0\x80"), "\"\\ufffd\\ufffd\\ufffd\"");      // surrogate
+  EXPECT_EQ(Quoted("a\xc3"), "\"a\\ufffd\"");                                 // cut short
+  EXPECT_EQ(Quoted("\xc0\xaf"), "\"\\ufffd\\ufffd\"");                        // overlong
+  EXPECT_EQ(Quoted("\xed\xa0\x80"), "\"\\ufffd\\ufffd\\ufffd\"");             // surrogate
   EXPECT_EQ(Quoted("\xf4\x90\x80\x80"), "\"\\ufffd\\ufffd\\ufffd\\ufffd\"");  // past U+10FFFF
 }
 

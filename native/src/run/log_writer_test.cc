@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "run/log_writer.h"
 
-#include "run/test_files.h"
+#include "base/test_files.h"
 
 namespace junction {
 namespace {

@@ -7,6 +7,7 @@
 
 #include <csignal>
 
+#include "base/test_files.h"
 #include "run/listen_watcher.h"
 #include "run/listener_owner.h"
 #include "run/notifier.h"
@@ -14,7 +15,6 @@
 #include "run/sandbox_files.h"
 #include "run/signal_dispositions.h"
 #include "run/status_file.h"
-#include "run/test_files.h"
 
 namespace junction {
 namespace {

@@ -23,10 +23,10 @@ struct Option {
   Problem (*take)(RunOptions&, const std::string& value);
 };
 
-constexpr size_t kMaxHostname_bytes = 63;     // a DNS label; Linux allows 64
-constexpr uint32_t kUidRange = 65536;         // ids of one instance
-constexpr uint32_t kMaxLogLevel = 7;          // as in the configuration
-constexpr uint64_t kMinLog_bytes = 64 * 1024; // two files of two lines of the greatest length
+constexpr size_t kMaxHostname_bytes = 63;      // a DNS label; Linux allows 64
+constexpr uint32_t kUidRange = 65536;          // ids of one instance
+constexpr uint32_t kMaxLogLevel = 7;           // as in the configuration
+constexpr uint64_t kMinLog_bytes = 64 * 1024;  // two files of two lines of the greatest length
 
 bool IsNameCharacter(char c) {
   return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '-' || c == '_' || c == '.';

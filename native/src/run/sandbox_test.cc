@@ -20,7 +20,7 @@
 #include <sstream>
 
 #include "base/parse_number.h"
-#include "run/test_files.h"
+#include "base/test_files.h"
 
 extern char** environ;
 

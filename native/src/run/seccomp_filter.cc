@@ -85,7 +85,7 @@ BpfProgram RowProgram(const HostSyscall& row) {
 struct Segment {
   uint32_t first;
   const HostSyscall* limited;  // a single call with limits, or
-  bool is_allowed;  // a range of calls
+  bool is_allowed;             // a range of calls
 };
 
 std::vector<Segment> Segments(std::span<const HostSyscall> rows) {

@@ -18,8 +18,8 @@
 #include <cerrno>
 #include <cstring>
 
+#include "base/test_files.h"
 #include "run/host_syscalls_document.h"
-#include "run/test_files.h"
 
 namespace junction {
 namespace {
