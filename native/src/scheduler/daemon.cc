@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "scheduler/daemon.h"
 
+#include <fcntl.h>
 #include <sys/epoll.h>
+#include <sys/file.h>
 #include <sys/signalfd.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
@@ -44,6 +46,19 @@ Result<UniqueFd> TakeEndSignals() {
   return fd;
 }
 
+// One daemon a run folder: Linux lets the lock go however its holder ends.
+Result<UniqueFd> TakeLock(const std::string& path) {
+  UniqueFd fd(open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600));
+  if (!fd.valid()) {
+    return ErrnoError(path);
+  }
+  if (flock(fd.get(), LOCK_EX | LOCK_NB) != 0) {
+    return errno == EWOULDBLOCK ? Result<UniqueFd>(PlainError("another one runs already: it holds " + path))
+                                : ErrnoError(path);
+  }
+  return fd;
+}
+
 void Complain(const std::string& message) { std::fprintf(stderr, "junction_scheduler: %s\n", message.c_str()); }
 
 std::string InstanceJson(const InstanceTable::Entry& entry) {
@@ -82,6 +97,10 @@ Daemon::~Daemon() {
 }
 
 Result<std::unique_ptr<Daemon>> Daemon::Open(const DaemonOptions& options) {
+  auto lock = TakeLock(options.lock_path);
+  if (!lock) {
+    return std::unexpected(lock.error());
+  }
   if (auto restored = RestoreIdleStates(options.idle_states.paths); !restored) {
     return std::unexpected(restored.error());
   }
@@ -98,6 +117,7 @@ Result<std::unique_ptr<Daemon>> Daemon::Open(const DaemonOptions& options) {
     return std::unexpected(doorbell.error());
   }
   auto daemon = std::unique_ptr<Daemon>(new Daemon(options, std::move(*idle_states), std::move(*doorbell)));
+  daemon->lock_ = std::move(*lock);
   daemon->signals_ = std::move(*signals);
   daemon->instances_.Sync(daemon->registry_.Load());
   // Last: who sees the socket can use it.
@@ -121,7 +141,7 @@ Result<void> Daemon::OpenSocket() {
   }
   options_.socket_path.copy(address.sun_path, sizeof(address.sun_path) - 1);
   listener_.Reset(socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
-  unlink(options_.socket_path.c_str());  // left by a killed daemon; scheduler-monitor runs one at a time
+  unlink(options_.socket_path.c_str());  // left by a killed daemon: we hold the lock
   const mode_t old_mask = umask(0177);
   const bool is_bound = bind(listener_.get(), reinterpret_cast<const sockaddr*>(&address), sizeof(address)) == 0;
   umask(old_mask);

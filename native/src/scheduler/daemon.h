@@ -63,6 +63,7 @@ class Daemon {
   InstanceTable instances_;
   uint64_t started_ns_;  // monotonic
   bool is_stopping_ = false;
+  UniqueFd lock_;
   UniqueFd epoll_;
   UniqueFd signals_;
   UniqueFd timer_;

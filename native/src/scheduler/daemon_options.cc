@@ -52,7 +52,7 @@ constexpr Option kOptions[] = {
        p.run_dir = v;
        return v.starts_with('/') ? std::nullopt : std::optional("'" + v + "' is not an absolute path");
      }},
-    {"idle_mechanism", "NAME", "how idle states are held shallow: auto (default), cpu_dma_latency, haltpoll or none",
+    {"idle_states", "NAME", "how idle states are held shallow: auto (default), cpu_dma_latency, haltpoll or none",
      TakeMechanism},
     {"let_go_after_ms", "N", "time without work after which they are let go (default 1000)",
      [](Parsed& p, const std::string& v) { return TakeNumber(p.options.let_go_after_ms, v, 1, kMaxTime_ms); }},
@@ -128,6 +128,7 @@ std::expected<DaemonOptions, std::vector<std::string>> ParseDaemonOptions(const 
   parsed.options.socket_path = parsed.run_dir + "/scheduler.sock";
   parsed.options.doorbell_path = parsed.run_dir + "/scheduler-doorbell";
   parsed.options.registry_path = parsed.run_dir + "/scheduler-registry";
+  parsed.options.lock_path = parsed.run_dir + "/scheduler-lock";
   parsed.options.idle_states.paths.restore_file = parsed.run_dir + "/scheduler-idle-states";
   return parsed.options;
 }

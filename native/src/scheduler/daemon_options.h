@@ -15,6 +15,7 @@ struct DaemonOptions {
   std::string socket_path;    // <run_dir>/scheduler.sock
   std::string doorbell_path;  // <run_dir>/scheduler-doorbell
   std::string registry_path;  // <run_dir>/scheduler-registry
+  std::string lock_path;      // <run_dir>/scheduler-lock
   IdleStateOptions idle_states;
   uint64_t let_go_after_ms = 1000;
   uint64_t sample_every_ms = 100;  // while there is work

@@ -35,7 +35,7 @@ class DaemonTest : public testing::Test {
     std::vector<std::string> words = {JUNCTION_SCHEDULER,
                                       "--run_dir",
                                       dir_.path(),
-                                      "--idle_mechanism",
+                                      "--idle_states",
                                       mechanism,
                                       "--let_go_after_ms",
                                       "20",
@@ -207,9 +207,18 @@ TEST_F(DaemonTest, AnswersWhatItCannotCarryOutAndGoesOn) {
   EXPECT_TRUE(Has(Stats(), "\"instances\":[]"));
 }
 
+TEST_F(DaemonTest, RefusesToStartBesideAnother) {
+  Start("none");
+  const std::string command =
+      std::string(JUNCTION_SCHEDULER) + " --run_dir " + dir_.path() + " --idle_states none 2>" + dir_.File("errors");
+  EXPECT_EQ(WEXITSTATUS(std::system(command.c_str())), 1);
+  EXPECT_TRUE(Has(Slurp(dir_.File("errors")), "another one runs already")) << Slurp(dir_.File("errors"));
+  EXPECT_TRUE(Has(Stats(), "\"instances\":[]")) << "the first one goes on";
+}
+
 TEST_F(DaemonTest, RefusesToStartWithoutTheMechanismAskedFor) {
   const std::string command = std::string(JUNCTION_SCHEDULER) + " --run_dir " + dir_.path() +
-                              " --idle_mechanism haltpoll --haltpoll_path /nonexistent 2>" + dir_.File("errors");
+                              " --idle_states haltpoll --haltpoll_path /nonexistent 2>" + dir_.File("errors");
   EXPECT_EQ(WEXITSTATUS(std::system(command.c_str())), 1);
   EXPECT_EQ(Slurp(dir_.File("errors")), "junction_scheduler: /nonexistent: No such file or directory\n");
 }

@@ -378,7 +378,7 @@ TEST(LineConnection, EndsOneThatSendsNoLineEndOrDoesNotRead) {
 
 TEST(DaemonOptions, ReadsAllAndReportsAllFaults) {
   const auto options =
-      ParseDaemonOptions({"--run_dir", "/r", "--idle_mechanism", "haltpoll", "--let_go_after_ms", "50",
+      ParseDaemonOptions({"--run_dir", "/r", "--idle_states", "haltpoll", "--let_go_after_ms", "50",
                           "--sample_every_ms", "5", "--haltpoll_ns", "9", "--restore", "--end_with_parent"});
   ASSERT_TRUE(options.has_value());
   EXPECT_EQ(options->socket_path, "/r/scheduler.sock");
@@ -386,10 +386,9 @@ TEST(DaemonOptions, ReadsAllAndReportsAllFaults) {
   EXPECT_EQ(options->idle_states.mechanism, IdleMechanism::kHaltpoll);
   EXPECT_EQ(options->let_go_after_ms, 50);
   EXPECT_TRUE(options->is_restore_only);
-  EXPECT_EQ(ParseDaemonOptions({"--run_dir", "r", "--let_go_after_ms", "0", "--idle_mechanism", "x", "--what"})
-                .error()
-                .size(),
-            4);
+  EXPECT_EQ(
+      ParseDaemonOptions({"--run_dir", "r", "--let_go_after_ms", "0", "--idle_states", "x", "--what"}).error().size(),
+      4);
   EXPECT_EQ(ParseDaemonOptions({}).error().size(), 1);
   EXPECT_TRUE(ParseDaemonOptions({"--help"})->wants_help);
   EXPECT_NE(DaemonHelp().find("--run_dir DIR"), std::string::npos);
