@@ -1,2 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
-export {};
+import { runApp } from '@junctiond/rpc/nest';
+
+import { schedulerMonitorConfig } from './config.js';
+import { SchedulerMonitorModule } from './scheduler-monitor.module.js';
+
+await runApp({
+  schema: schedulerMonitorConfig,
+  metricsPort: ({ metricsPort }) => metricsPort,
+  root: () => SchedulerMonitorModule,
+});
