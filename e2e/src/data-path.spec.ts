@@ -3,6 +3,8 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { type HttpAnswer, exchange, exchangeRaw, keepAliveAgent, until } from '@junctiond/testing';
 import { createHash, randomBytes } from 'node:crypto';
+import { once } from 'node:events';
+import { connect } from 'node:net';
 import { HttpStream } from './stack/http-stream.js';
 import { builtImage } from './stack/images.js';
 import { TestStack } from './stack/test-stack.js';
@@ -154,9 +156,15 @@ describe('a request on its way', () => {
   });
 
   it('is answered with 100 Continue before its body', async () => {
-    const head = 'POST /function/probe/consume HTTP/1.1\r\nHost: a\r\nContent-Length: 3\r\nExpect: 100-continue\r\n';
-    const received = await exchangeRaw(stack.portBase, `${head}Connection: close\r\n\r\nabc`);
-    expect(received).toMatch(/^HTTP\/1\.1 100 Continue\r\n\r\nHTTP\/1\.1 200 OK\r\n/);
+    const socket = connect(stack.portBase, '127.0.0.1');
+    let received = '';
+    socket.on('data', (data) => (received += data.toString()));
+    socket.write('POST /function/probe/consume HTTP/1.1\r\nHost: a\r\nContent-Length: 3\r\n');
+    socket.write('Expect: 100-continue\r\nConnection: close\r\n\r\n');
+    await until('the go-ahead', () => received === 'HTTP/1.1 100 Continue\r\n\r\n');
+    socket.write('abc');
+    await once(socket, 'close');
+    expect(received).toMatch(/^HTTP\/1\.1 100 Continue\r\n\r\nHTTP\/1\.1 200 OK\r\n[^]*"bytes":3/);
   });
 
   it('may be one of a pipeline', async () => {
@@ -183,7 +191,7 @@ describe('a request on its way', () => {
   it('is answered with 404 for an unknown function', async () => {
     const answer = await exchange(stack.functionUrl('nobody-knows'), { body: 'x' });
     expect(answer.status).toBe(404);
-    expect(answer.body.toString()).toContain('nobody-knows');
+    expect(JSON.parse(answer.body.toString())).toEqual({ error: 'no such function', hop: 'gateway' });
   });
 });
 
@@ -276,8 +284,7 @@ describe('the time limit of a function', () => {
     await stack.deploy({ service: 'limited', image: builtImage('probe'), labels: { 'com.openfaas.timeout': '1s' } });
     const answer = await exchange(stack.functionUrl('limited', '/hold?key=never'), { method: 'GET' });
     expect(answer.status).toBe(504);
-    expect(answer.body.toString()).toMatch(/gateway/i);
-    expect(answer.body.toString()).toMatch(/\b1\s?s|1000\s?ms/);
+    expect(JSON.parse(answer.body.toString())).toMatchObject({ hop: 'function', limit: 'timeout 1000 ms' });
     const waiting = await exchange(stack.functionUrl('limited', '/waiting?key=never'), { method: 'GET' });
     expect((JSON.parse(waiting.body.toString()) as { waiting: number }).waiting).toBe(0);
   });

@@ -76,8 +76,7 @@ export class TestStack {
   async junction(...args: readonly string[]): Promise<CommandResult> {
     const child = spawn(join(projectRoot, 'junction'), args, {
       env: {
-        PATH: process.env['PATH'],
-        HOME: process.env['HOME'],
+        ...process.env, // with JUNCTION_RUN_BINARY and the like, another build can be tested
         JUNCTION_NO_BUILD: '1',
         JUNCTION_STACK: this.name,
         JUNCTION_PORT_BASE: String(this.portBase),
