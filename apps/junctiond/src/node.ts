@@ -171,7 +171,7 @@ export class JunctiondNode {
     ]);
     // First of all: it fails when another junctiond is there, before anything of that one is touched.
     await this.#notify.open(paths.junctiondEventsSocket);
-    await this.#cgroups.open();
+    this.#cgroups.open();
     if (this.#cgroups.missing.length > 0) {
       this.#log.warn(
         { controllers: this.#cgroups.missing },
@@ -207,7 +207,7 @@ export class JunctiondNode {
       ...records.map(({ spec }) => spec.id),
       ...broken,
       ...monitors.keys(),
-      ...(await this.#cgroups.list()),
+      ...this.#cgroups.list(),
       ...(await this.#secrets.list()),
       ...(await readdir(join(paths.runDir, 'instances'))),
     ]);

@@ -8,6 +8,8 @@ import { join } from 'node:path';
 
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
 
+import { until } from '@junctiond/testing';
+
 import { cgroupDirs, type CgroupTree, findCgroups } from './cgroup-tree.js';
 import { CgroupService } from './cgroup.service.js';
 
@@ -20,20 +22,20 @@ describe('CgroupService on this host', () => {
   );
   let service: CgroupService;
 
-  beforeEach(async () => {
+  beforeEach(() => {
     service = new CgroupService(tree, stack);
-    await service.open();
+    service.open();
   });
 
   afterEach(async () => {
-    for (const id of await service.list()) await service.remove(id);
+    for (const id of service.list()) service.remove(id);
     for (const dir of cgroupDirs(tree, stack)) await rmdir(dir);
   });
 
   it('makes, limits, measures and removes the cgroups of an instance', async () => {
-    await service.create('one', limits);
-    await service.create('one', limits);
-    await expect(service.list()).resolves.toEqual(['one']);
+    service.create('one', limits);
+    service.create('one', limits);
+    expect(service.list()).toEqual(['one']);
     const dirs = service.dirsOf('one');
     expect(dirs.length).toBeGreaterThan(0);
     await Promise.all(dirs.map((dir) => access(dir)));
@@ -43,20 +45,20 @@ describe('CgroupService on this host', () => {
     const usage = await service.usage('one');
     if (!service.missing.includes('memory')) expect(usage.memoryBytes).toBeGreaterThanOrEqual(0n);
     if (!service.missing.includes('cpuacct')) expect(usage.cpuNs).toBeGreaterThanOrEqual(0n);
-    await expect(service.remove('one')).resolves.toBe(false);
+    expect(service.remove('one')).toBe(false);
 
     const ended = new Promise((resolve) => child.once('exit', resolve));
     child.kill('SIGKILL');
     await ended;
-    while (!(await service.remove('one')));
-    await expect(service.list()).resolves.toEqual([]);
-    await expect(service.remove('one')).resolves.toBe(true);
+    await until('an empty cgroup', () => service.remove('one'));
+    expect(service.list()).toEqual([]);
+    expect(service.remove('one')).toBe(true);
     await expect(service.usage('one')).resolves.toEqual({});
   });
 
   it('writes the limits that the host has controllers for', async () => {
-    await service.create('one', limits);
-    await service.limitCpu('one', 500n);
+    service.create('one', limits);
+    service.limitCpu('one', 500n);
     const read = (dir: string | undefined, file: string): Promise<string> =>
       readFile(join(dir ?? '', stack, 'one', file), 'utf8');
     if (tree.v1.memory !== undefined) {
@@ -79,7 +81,7 @@ describe('CgroupService on version 2', () => {
     root = await mkdtemp(join(tmpdir(), 'cgroup-'));
     const tree: CgroupTree = { v1: {}, v2: root, v2Controllers: ['memory', 'pids', 'cpu'] };
     service = new CgroupService(tree, 'junctiond-test');
-    await service.open();
+    service.open();
   });
 
   afterEach(() => rm(root, { recursive: true }));
@@ -90,7 +92,7 @@ describe('CgroupService on version 2', () => {
     await expect(readFile(join(stack, 'cgroup.subtree_control'), 'utf8')).resolves.toBe('+memory +pids +cpu');
     await mkdir(join(stack, 'one'));
     await writeFile(join(stack, 'one/memory.swap.max'), '');
-    await service.create('one', limits);
+    service.create('one', limits);
     const files = await readdir(join(stack, 'one'));
     const content = await Promise.all(
       files.map(async (file) => [file, await readFile(join(stack, 'one', file), 'utf8')]),
@@ -105,7 +107,7 @@ describe('CgroupService on version 2', () => {
   });
 
   it('reads use', async () => {
-    await service.create('one', limits);
+    service.create('one', limits);
     await writeFile(join(root, 'junctiond-test/one/cpu.stat'), 'usage_usec 1234\nuser_usec 1\n');
     await writeFile(join(root, 'junctiond-test/one/memory.current'), '4096\n');
     await expect(service.usage('one')).resolves.toEqual({ cpuNs: 1_234_000n, memoryBytes: 4096n });

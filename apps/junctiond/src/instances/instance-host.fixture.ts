@@ -54,9 +54,10 @@ export class FakeHost implements InstanceHost {
     return Promise.resolve();
   }
 
-  prepare(record: InstanceRecord): Promise<void> {
+  prepare(record: InstanceRecord): void {
     this.calls.push(`prepare ${record.spec.id}`);
-    return this.prepareError === undefined ? Promise.resolve() : Promise.reject(this.prepareError);
+    if (this.prepareError !== undefined) throw this.prepareError;
+    this.saved.push(record);
   }
 
   launch(record: InstanceRecord): HostProcess {
@@ -83,9 +84,8 @@ export class FakeHost implements InstanceHost {
     return this.portsNow;
   }
 
-  applyCoreLimit(record: InstanceRecord): Promise<void> {
+  applyCoreLimit(record: InstanceRecord): void {
     this.calls.push(`cores ${record.spec.coreLimit}`);
-    return Promise.resolve();
   }
 
   remove(record: InstanceRecord): Promise<void> {

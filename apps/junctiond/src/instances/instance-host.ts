@@ -29,8 +29,11 @@ export interface ListeningPort {
 export interface InstanceHost {
   /** Writes the record; calls for one instance take effect in order. */
   save(record: InstanceRecord): Promise<void>;
-  /** Makes all that a start needs: folders, cgroup, secrets, configuration. Any number of times. */
-  prepare(record: InstanceRecord): Promise<void>;
+  /**
+   * Makes all that a start needs (folders, cgroup, secrets, configuration) and writes the record, at once: a start is short
+   * and is not to be cut into pieces that wait for each other's turn. Any number of times.
+   */
+  prepare(record: InstanceRecord): void;
   /** Starts junction_run. Throws when it cannot be started. */
   launch(record: InstanceRecord): HostProcess;
   /** Undefined when that process is gone. */
@@ -42,7 +45,7 @@ export interface InstanceHost {
   /** The ports of a running instance, as its control block says. */
   ports(record: InstanceRecord): ListeningPort[];
   /** Puts the record's core limit into force for a running instance. */
-  applyCoreLimit(record: InstanceRecord): Promise<void>;
+  applyCoreLimit(record: InstanceRecord): void;
   /** Removes all that `prepare` and `launch` made. */
   remove(record: InstanceRecord): Promise<void>;
 }

@@ -58,7 +58,6 @@ export class InstanceSupervisor {
   #record: InstanceRecord;
   #guest: ProcessId | undefined;
   #run: Run | undefined;
-  #launching: Promise<void> | undefined;
   #cancelRestart: (() => void) | undefined;
   #deleting: Promise<void> | undefined;
 
@@ -99,7 +98,7 @@ export class InstanceSupervisor {
   }
 
   /** Starts it. What fails is in the state and its reason. Throws failed_precondition when it has a process or is being deleted. */
-  async start(): Promise<void> {
+  start(): void {
     const { spec, state, isDeleting } = this.#record;
     if (isDeleting === true) {
       throw new JunctiondError('failed_precondition', `instance ${spec.id} is being deleted`);
@@ -107,12 +106,11 @@ export class InstanceSupervisor {
     if (nextInstanceState(state, 'start') === undefined) {
       throw new JunctiondError('failed_precondition', `instance ${spec.id} is ${state}`);
     }
-    await this.#launch(false);
+    this.#launch(false);
   }
 
   /** SIGTERM, SIGKILL after the grace period; settles when no process is left. A second call may shorten the grace period. */
   async stop(graceMs: number): Promise<void> {
-    await this.#launching;
     const run = this.#run;
     if (run === undefined) {
       this.#cancelRestart?.();
@@ -152,11 +150,11 @@ export class InstanceSupervisor {
   }
 
   /** Changes how many cores it may use at once; `coreLimit` is what the node allows. */
-  async setCoreLimit(coreLimit: number): Promise<void> {
+  setCoreLimit(coreLimit: number): void {
     this.#record = { ...this.#record, spec: { ...this.#record.spec, coreLimit } };
     this.#save();
     if (this.#run !== undefined) {
-      await this.#parts.host.applyCoreLimit(this.#record);
+      this.#parts.host.applyCoreLimit(this.#record);
     }
     this.#parts.observer.changed(this.instance);
   }
@@ -216,7 +214,7 @@ export class InstanceSupervisor {
     this.#gone.abort();
   }
 
-  async #launch(isRestart: boolean): Promise<void> {
+  #launch(isRestart: boolean): void {
     this.#cancelRestart?.();
     const { stopCause: _over, ...record } = this.#record;
     this.#record = {
@@ -225,19 +223,11 @@ export class InstanceSupervisor {
       restarts: record.restarts + (isRestart ? 1 : 0),
       failures: isRestart ? record.failures : 0,
     };
-    this.#apply('start', { reason: '' });
-    const launching = this.#spawn(isRestart).finally(() => {
-      this.#launching = undefined;
-    });
-    this.#launching = launching;
-    await launching;
-  }
-
-  async #spawn(isRestart: boolean): Promise<void> {
+    this.#apply('start', { reason: '' }, 'byPrepare');
     const { host, observer } = this.#parts;
     try {
-      // The record is on disk before the process is there, so that no process is ever unknown to the next junctiond.
-      await Promise.all([host.prepare(this.#record), host.save(this.#record)]);
+      // The record is written before the process is there, so that no process is ever unknown to the next junctiond.
+      host.prepare(this.#record);
       this.#watch(host.launch(this.#record));
     } catch (cause) {
       observer.trouble(`instance ${this.#record.spec.id} cannot be started`, cause);
@@ -324,7 +314,7 @@ export class InstanceSupervisor {
   #scheduleRestart(delayMs: number): void {
     this.#cancelRestart = this.#parts.clock.after(delayMs, () => {
       if (this.#record.state === 'backingOff' && this.#record.isDeleting !== true) {
-        void this.#launch(true);
+        this.#launch(true);
       }
     });
   }
@@ -432,14 +422,16 @@ export class InstanceSupervisor {
     }
   }
 
-  #apply(event: InstanceEvent, changes: Partial<InstanceRecord>): void {
+  #apply(event: InstanceEvent, changes: Partial<InstanceRecord>, saving: 'inTurn' | 'byPrepare' = 'inTurn'): void {
     const state = nextInstanceState(this.#record.state, event);
     if (state === undefined) {
       throw new Error(`${event} in state ${this.#record.state} of instance ${this.#record.spec.id}`);
     }
     this.#record = { ...this.#record, ...changes, state };
-    this.#save();
     this.#parts.observer.changed(this.instance);
+    if (saving === 'inTurn') {
+      this.#save();
+    }
   }
 
   #save(): void {

@@ -25,8 +25,8 @@ import type { Secrets } from './secrets-folder.js';
 
 /** What this service needs of the host beyond what each supervisor needs. */
 export interface NodeHost extends InstanceHost {
-  create(record: InstanceRecord): Promise<void>;
-  writeSecrets(record: InstanceRecord, secrets: Secrets): Promise<void>;
+  create(record: InstanceRecord): void;
+  writeSecrets(record: InstanceRecord, secrets: Secrets): void;
   removeLeftovers(id: string): Promise<void>;
 }
 
@@ -80,7 +80,7 @@ export class InstanceService {
         await this.#parts.host.save(supervisor.record);
         this.#watch.publish('changed', supervisor.instance);
       } else {
-        await supervisor.start();
+        supervisor.start();
       }
       return supervisor.instance;
     } finally {
@@ -88,9 +88,9 @@ export class InstanceService {
     }
   }
 
-  async start(id: string): Promise<Instance> {
+  start(id: string): Instance {
     const supervisor = this.#find(id);
-    await supervisor.start();
+    supervisor.start();
     return supervisor.instance;
   }
 
@@ -126,17 +126,17 @@ export class InstanceService {
   }
 
   /** A limit above the node's cores is lowered to them. Throws invalid_argument for 0. */
-  async setCoreLimit(id: string, coreLimit: number): Promise<Instance> {
+  setCoreLimit(id: string, coreLimit: number): Instance {
     if (coreLimit === 0) {
       throw new JunctiondError('invalid_argument', 'core_limit must be at least 1');
     }
     const supervisor = this.#find(id);
-    await supervisor.setCoreLimit(clampCoreLimit(coreLimit, this.#parts.limits));
+    supervisor.setCoreLimit(clampCoreLimit(coreLimit, this.#parts.limits));
     return supervisor.instance;
   }
 
   /** Replaces the whole set. Throws failed_precondition when the instance was created without secrets. */
-  async updateSecrets(id: string, secrets: Secrets): Promise<void> {
+  updateSecrets(id: string, secrets: Secrets): void {
     refuse(secretFaults(secrets));
     const { record } = this.#find(id);
     if (!record.hasSecrets) {
@@ -145,7 +145,7 @@ export class InstanceService {
         `instance ${id} was created without secrets, so it has no folder for them`,
       );
     }
-    await this.#parts.host.writeSecrets(record, secrets);
+    this.#parts.host.writeSecrets(record, secrets);
   }
 
   /** What a junction_run reports; of instances that are not known here, nothing is taken. */
@@ -224,9 +224,9 @@ export class InstanceService {
         restarts: 0,
         failures: 0,
       };
-      await host.create(record);
+      host.create(record);
       if (hasSecrets) {
-        await host.writeSecrets(record, request.secrets);
+        host.writeSecrets(record, request.secrets);
       }
       return this.#add(record, image);
     } catch (error) {

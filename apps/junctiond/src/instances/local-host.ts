@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // The host as instances see it: folders, cgroups, secrets, junction_run processes and control blocks of this machine.
-import { readFileSync } from 'node:fs';
-import { access, mkdir, rm, writeFile } from 'node:fs/promises';
+import { mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { rm } from 'node:fs/promises';
 
 import { cpuQuotaMillicores } from '@junctiond/instance-model';
 import type { ControlBlock, SpawnOptions } from '@junctiond/native-binding';
@@ -48,43 +48,38 @@ export class LocalHost implements InstanceHost {
   }
 
   /** Makes the folders of a new instance. */
-  async create(record: InstanceRecord): Promise<void> {
-    const { instanceDir, runDir } = this.#places(record.spec.id);
-    await Promise.all([instanceDir, runDir].map((dir) => mkdir(dir, { recursive: true, mode: 0o700 })));
+  create(record: InstanceRecord): void {
+    makeFolders(this.#places(record.spec.id));
   }
 
   /** Writes the whole set of an instance's secrets, for the guest and for a start after a reboot. */
-  async writeSecrets(record: InstanceRecord, secrets: Secrets): Promise<void> {
+  writeSecrets(record: InstanceRecord, secrets: Secrets): void {
     const { slot, guest, spec } = record;
     const { uidBase } = this.#parts.settings;
     const owner = { uid: hostId(slot, guest.uid, uidBase), gid: hostId(slot, guest.gid, uidBase) };
-    await Promise.all([
-      saveSecrets(this.#places(spec.id).secretsFile, secrets),
-      this.#parts.secrets.write(spec.id, secrets, owner),
-    ]);
+    saveSecrets(this.#places(spec.id).secretsFile, secrets);
+    this.#parts.secrets.write(spec.id, secrets, owner);
   }
 
   save(record: InstanceRecord): Promise<void> {
     return this.#parts.records.save(record);
   }
 
-  async prepare(record: InstanceRecord): Promise<void> {
+  prepare(record: InstanceRecord): void {
     const { spec } = record;
     const places = this.#places(spec.id);
     const { config, env } = this.#plan(record, places);
-    await Promise.all([
-      writeInto(places.runDir, [
-        [places.configFile, config],
-        [places.envFile, env],
-      ]),
-      rm(places.statusFile, { force: true }),
-      this.#parts.cgroups.create(spec.id, {
-        memoryBytes: spec.memoryLimitBytes,
-        pids: spec.pidsLimit,
-        cpuMillicores: cpuQuotaMillicores(spec),
-      }),
-      this.#restoreSecrets(record),
-    ]);
+    makeFolders(places);
+    writeFileSync(places.configFile, config, { mode: 0o600 });
+    writeFileSync(places.envFile, env, { mode: 0o600 });
+    rmSync(places.statusFile, { force: true });
+    this.#restoreSecrets(record);
+    this.#parts.cgroups.create(spec.id, {
+      memoryBytes: spec.memoryLimitBytes,
+      pids: spec.pidsLimit,
+      cpuMillicores: cpuQuotaMillicores(spec),
+    });
+    this.#parts.records.saveNow(record);
   }
 
   launch(record: InstanceRecord): HostProcess {
@@ -130,9 +125,9 @@ export class LocalHost implements InstanceHost {
     return ports.length === 0 ? [] : ports.filter(this.#ownedBy(record));
   }
 
-  async applyCoreLimit(record: InstanceRecord): Promise<void> {
+  applyCoreLimit(record: InstanceRecord): void {
     const { id, coreLimit } = record.spec;
-    await this.#parts.cgroups.limitCpu(id, cpuQuotaMillicores(record.spec));
+    this.#parts.cgroups.limitCpu(id, cpuQuotaMillicores(record.spec));
     const control = this.#parts.openControl(this.#places(id).controlFile);
     try {
       control.setCoreLimit(coreLimit);
@@ -161,7 +156,7 @@ export class LocalHost implements InstanceHost {
 
   async #removeCgroups(id: string): Promise<void> {
     for (let attempt = 0; attempt < CGROUP_ATTEMPTS; attempt += 1) {
-      if (await this.#parts.cgroups.remove(id)) {
+      if (this.#parts.cgroups.remove(id)) {
         return;
       }
       await new Promise<void>((resolve) => this.#parts.clock.after(CGROUP_RETRY_MS, resolve));
@@ -173,16 +168,16 @@ export class LocalHost implements InstanceHost {
   }
 
   /** After a reboot the folder in memory is gone; what is kept on disk is put there again. */
-  async #restoreSecrets(record: InstanceRecord): Promise<void> {
+  #restoreSecrets(record: InstanceRecord): void {
     const { id } = record.spec;
-    if (!record.hasSecrets || (await exists(this.#parts.secrets.dirOf(id)))) {
+    if (!record.hasSecrets || this.#parts.secrets.has(id)) {
       return;
     }
-    const secrets = await loadSecrets(this.#places(id).secretsFile);
+    const secrets = loadSecrets(this.#places(id).secretsFile);
     if (secrets === undefined) {
       throw new JunctiondError('internal', `the secrets of instance ${id} are lost`);
     }
-    await this.writeSecrets(record, secrets);
+    this.writeSecrets(record, secrets);
   }
 
   #ownedBy(record: InstanceRecord): (port: ListeningPort) => boolean {
@@ -212,15 +207,8 @@ export class LocalHost implements InstanceHost {
   }
 }
 
-/** Writes files for root only into a folder, which is made if it is missing (after a reboot). */
-async function writeInto(dir: string, files: readonly (readonly [string, string])[]): Promise<void> {
-  await mkdir(dir, { recursive: true, mode: 0o700 });
-  await Promise.all(files.map(([path, content]) => writeFile(path, content, { mode: 0o600 })));
-}
-
-async function exists(path: string): Promise<boolean> {
-  return access(path).then(
-    () => true,
-    () => false,
-  );
+/** For root only; after a reboot the one in memory is missing. */
+function makeFolders({ instanceDir, runDir }: InstancePlaces): void {
+  mkdirSync(instanceDir, { recursive: true, mode: 0o700 });
+  mkdirSync(runDir, { recursive: true, mode: 0o700 });
 }

@@ -37,7 +37,7 @@ afterEach(() => rm(folder, { recursive: true }));
 describe('SecretsFolder', () => {
   it('gives each file and the folder to the guest’s user alone', async () => {
     await secrets.open(pretendToMount);
-    await secrets.write('one', { 'api-key': text('hush') }, owner);
+    secrets.write('one', { 'api-key': text('hush') }, owner);
     const dir = await stat(secrets.dirOf('one'));
     const file = await stat(join(secrets.dirOf('one'), 'api-key'));
     expect([dir.uid, dir.gid, dir.mode & 0o7777]).toEqual([owner.uid, owner.gid, 0o700]);
@@ -47,16 +47,16 @@ describe('SecretsFolder', () => {
 
   it('changes files in the same folder, each at once', async () => {
     await secrets.open(pretendToMount);
-    await secrets.write('one', { a: text('old'), b: text('b') }, owner);
+    secrets.write('one', { a: text('old'), b: text('b') }, owner);
     const inode = (await stat(secrets.dirOf('one'))).ino;
     const reader = await open(join(secrets.dirOf('one'), 'a'));
-    await secrets.write('one', { a: text('new'), c: text('c') }, owner);
+    secrets.write('one', { a: text('new'), c: text('c') }, owner);
     expect((await stat(secrets.dirOf('one'))).ino).toBe(inode);
     await expect(readdir(secrets.dirOf('one'))).resolves.toEqual(['a', 'c']);
     await expect(readFile(join(secrets.dirOf('one'), 'a'), 'utf8')).resolves.toBe('new');
     await expect(reader.readFile('utf8')).resolves.toBe('old');
     await reader.close();
-    await secrets.write('one', {}, owner);
+    secrets.write('one', {}, owner);
     await expect(readdir(secrets.dirOf('one'))).resolves.toEqual([]);
     await secrets.remove('one');
     await secrets.remove('one');
@@ -85,7 +85,7 @@ describe('SecretsFolder', () => {
     expect(refused).toBe(false);
     await expect(secrets.open(runCommand)).resolves.toBe(true);
     try {
-      await secrets.write('one', { a: text('x') }, owner);
+      secrets.write('one', { a: text('x') }, owner);
       await expect(new SecretsFolder(root).open(pretendToMount)).resolves.toBe(true);
       expect(commands).toEqual([]);
       await expect(secrets.list()).resolves.toEqual(['one']);
@@ -99,11 +99,11 @@ describe('saveSecrets', () => {
   it('keeps any bytes, for root only', async () => {
     const file = join(folder, 'secrets.json');
     const all = { binary: Uint8Array.from([0, 255, 10]), empty: text('') };
-    await saveSecrets(file, all);
+    saveSecrets(file, all);
     expect((await stat(file)).mode & 0o7777).toBe(0o600);
-    const loaded = await loadSecrets(file);
+    const loaded = loadSecrets(file);
     expect(Object.keys(loaded ?? {})).toEqual(['binary', 'empty']);
     expect([...(loaded?.['binary'] ?? [])]).toEqual([0, 255, 10]);
-    await expect(loadSecrets(join(folder, 'none'))).resolves.toBeUndefined();
+    expect(loadSecrets(join(folder, 'none'))).toBeUndefined();
   });
 });

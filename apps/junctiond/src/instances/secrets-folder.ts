@@ -5,10 +5,20 @@
 //   after a reboot has them. It is apart from spec.json, which people look at. Who can read it can read the provider's
 //   store of the same secrets in the same state folder.
 import { randomBytes } from 'node:crypto';
-import { chown, mkdir, readdir, readFile, rename, rm, statfs, writeFile } from 'node:fs/promises';
+import {
+  chownSync,
+  existsSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs';
+import { mkdir, readdir, rm, statfs } from 'node:fs/promises';
 import { join } from 'node:path';
 
-import { writeFileAtomic } from '../atomic-file.js';
+import { writeFileAtomicSync } from '../atomic-file.js';
 import type { RunCommand } from '../command.js';
 import { isRecord } from '../images/image-config.js';
 import { errorCode, errorText, JunctiondError } from '../junctiond.error.js';
@@ -66,24 +76,29 @@ export class SecretsFolder {
    * Makes the folder of an instance hold exactly `secrets`. A file is replaced by one rename, so that the guest sees the old
    * or the new content; the folder stays the same one, so that a running instance's mount shows the change.
    */
-  async write(id: string, secrets: Secrets, owner: SecretsOwner): Promise<void> {
+  write(id: string, secrets: Secrets, owner: SecretsOwner): void {
     const dir = this.dirOf(id);
     try {
-      await mkdir(dir, { recursive: true, mode: 0o700 });
+      mkdirSync(dir, { recursive: true, mode: 0o700 });
       const staging = join(this.#root, STAGING, randomBytes(8).toString('hex'));
       for (const [name, content] of Object.entries(secrets)) {
-        await writeFile(staging, content, { mode: 0o400, flag: 'wx' });
-        await chown(staging, owner.uid, owner.gid);
-        await rename(staging, join(dir, name));
+        writeFileSync(staging, content, { mode: 0o400, flag: 'wx' });
+        chownSync(staging, owner.uid, owner.gid);
+        renameSync(staging, join(dir, name));
       }
-      const stale = (await readdir(dir)).filter((name) => !Object.hasOwn(secrets, name));
-      await Promise.all(stale.map((name) => rm(join(dir, name), { recursive: true })));
-      await chown(dir, owner.uid, owner.gid);
+      const stale = readdirSync(dir).filter((name) => !Object.hasOwn(secrets, name));
+      stale.forEach((name) => rmSync(join(dir, name), { recursive: true }));
+      chownSync(dir, owner.uid, owner.gid);
     } catch (cause) {
       throw new JunctiondError('internal', `the secrets of instance ${id} cannot be written: ${errorText(cause)}`, {
         cause,
       });
     }
+  }
+
+  /** True where the instance's folder is there; after a reboot none is. */
+  has(id: string): boolean {
+    return existsSync(this.dirOf(id));
   }
 
   async remove(id: string): Promise<void> {
@@ -97,16 +112,16 @@ export class SecretsFolder {
 }
 
 /** Keeps secrets for a start after a reboot. */
-export async function saveSecrets(file: string, secrets: Secrets): Promise<void> {
+export function saveSecrets(file: string, secrets: Secrets): void {
   const encoded = Object.entries(secrets).map(([name, content]) => [name, Buffer.from(content).toString('base64')]);
-  await writeFileAtomic(file, JSON.stringify(Object.fromEntries(encoded)), { mode: 0o600, durable: false });
+  writeFileAtomicSync(file, JSON.stringify(Object.fromEntries(encoded)), { mode: 0o600 });
 }
 
 /** Reads what `saveSecrets` kept; undefined when it is not there. */
-export async function loadSecrets(file: string): Promise<Secrets | undefined> {
+export function loadSecrets(file: string): Secrets | undefined {
   let document: unknown;
   try {
-    document = JSON.parse(await readFile(file, 'utf8'));
+    document = JSON.parse(readFileSync(file, 'utf8'));
   } catch (error) {
     if (errorCode(error) === 'ENOENT' || error instanceof SyntaxError) {
       return undefined;

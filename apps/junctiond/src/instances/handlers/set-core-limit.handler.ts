@@ -9,7 +9,7 @@ import { InstanceService } from '../instance.service.js';
 export class SetCoreLimitHandler {
   constructor(private readonly instances: InstanceService) {}
 
-  async handle(request: instanceV1.SetCoreLimitRequest): Promise<instanceV1.SetCoreLimitResponse> {
-    return { instance: toMessage(await this.instances.setCoreLimit(request.id, request.coreLimit)) };
+  handle(request: instanceV1.SetCoreLimitRequest): Promise<instanceV1.SetCoreLimitResponse> {
+    return Promise.resolve({ instance: toMessage(this.instances.setCoreLimit(request.id, request.coreLimit)) });
   }
 }

@@ -9,7 +9,7 @@ import { InstanceService } from '../instance.service.js';
 export class StartInstanceHandler {
   constructor(private readonly instances: InstanceService) {}
 
-  async handle(request: instanceV1.StartInstanceRequest): Promise<instanceV1.StartInstanceResponse> {
-    return { instance: toMessage(await this.instances.start(request.id)) };
+  handle(request: instanceV1.StartInstanceRequest): Promise<instanceV1.StartInstanceResponse> {
+    return Promise.resolve({ instance: toMessage(this.instances.start(request.id)) });
   }
 }

@@ -8,8 +8,8 @@ import { InstanceService } from '../instance.service.js';
 export class UpdateSecretsHandler {
   constructor(private readonly instances: InstanceService) {}
 
-  async handle(request: instanceV1.UpdateSecretsRequest): Promise<instanceV1.UpdateSecretsResponse> {
-    await this.instances.updateSecrets(request.id, request.secrets);
-    return {};
+  handle(request: instanceV1.UpdateSecretsRequest): Promise<instanceV1.UpdateSecretsResponse> {
+    this.instances.updateSecrets(request.id, request.secrets);
+    return Promise.resolve({});
   }
 }
