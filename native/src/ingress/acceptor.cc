@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "ingress/acceptor.h"
 
+#include <poll.h>
 #include <sys/socket.h>
 
 #include <cerrno>
@@ -38,10 +39,15 @@ bool Acceptor::TakePlace() {
       return true;
     }
     core_.shared.connections.fetch_sub(1, std::memory_order_relaxed);
-    if (!core_.clients->CloseOneIdle()) {
+    if (!IsAnyoneWaiting() || !core_.clients->CloseOneIdle()) {
       return false;
     }
   }
+}
+
+bool Acceptor::IsAnyoneWaiting() const {
+  pollfd listener{.fd = listener_, .events = POLLIN, .revents = 0};
+  return poll(&listener, 1, 0) == 1;
 }
 
 void Acceptor::AcceptSome(int most) {

@@ -22,8 +22,9 @@ class Acceptor : public EventTarget {
 
  private:
   void AcceptSome(int most);
-  /// False: no room.
+  /// Counts one more connection in, at the cost of an idle one where the limit is reached. False: no room.
   bool TakePlace();
+  bool IsAnyoneWaiting() const;
   Result<void> Watch();
   void Pause();
 
