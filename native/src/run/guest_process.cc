@@ -189,7 +189,7 @@ Result<ControlBlock*> SetUpGuest(const GuestPlan& plan, bool has_joined_unified,
               .env = plan.env,
               .control = *control,
               .control_path = kGuestControlPath,
-              .plan_path = ""});
+              .plan_path = plan.has_patch_plans ? kGuestPlanPath : ""});
 }
 
 }  // namespace

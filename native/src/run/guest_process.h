@@ -20,6 +20,9 @@ inline constexpr int kOwnFailureStatus = 125;
 /// Where the guest finds its control block.
 inline constexpr char kGuestControlPath[] = "/dev/.junction/control";
 
+/// Where the guest finds patch plans.
+inline constexpr char kGuestPlanPath[] = "/dev/.junction/plans";
+
 /// All that the guest's process is made from. Prepared by the monitor, used by the child alone.
 struct GuestPlan {
   RootPlan root;
@@ -27,6 +30,7 @@ struct GuestPlan {
   ControlSettings control_settings;  // for that one
   std::vector<std::string> cgroup_dirs;
   BpfProgram filter;
+  bool has_patch_plans = false;  // at kGuestPlanPath
   std::vector<std::string> argv;
   std::vector<std::string> env;
   UniqueFd output[2];  // for descriptors 1 and 2; both invalid: the caller's stdio is passed on

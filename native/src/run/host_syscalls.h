@@ -11,7 +11,7 @@ namespace junction {
 /// Which process a row is for.
 enum class HostRole : uint8_t {
   kMonitor,  // junction_run itself, once the guest runs
-  kGuest,  // the Junction kernel and, as nothing separates them, the guest's code
+  kGuest,    // the Junction kernel and, as nothing separates them, the guest's code
 };
 
 /// One argument that must have one of some values after masking. Only for arguments that Linux reads as 32 bits: the upper
@@ -28,7 +28,7 @@ using ArgumentCase = std::span<const ArgumentMatch>;
 /// What the arguments must be: one of the cases. No case = no limit.
 struct ArgumentLimits {
   std::span<const ArgumentCase> cases;
-  int refusal;  // errno when no case holds
+  int refusal;       // errno when no case holds
   const char* text;  // the same in words, for the document
 };
 

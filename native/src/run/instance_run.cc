@@ -105,6 +105,9 @@ RootPlan PlanRoot(const JunctionConfig& config, const RunOptions& options, int u
   if (!options.control_path.empty()) {
     root.mounts.push_back({.host_path = options.control_path, .guest_path = kGuestControlPath, .is_read_only = false});
   }
+  if (!options.plan_dir.empty()) {
+    root.mounts.push_back({.host_path = options.plan_dir, .guest_path = kGuestPlanPath, .is_read_only = true});
+  }
   root.cwd = options.cwd;
   root.uid = options.uid;
   root.gid = options.gid;
@@ -189,6 +192,7 @@ Result<int> RunInstance(const JunctionConfig& config, const RunOptions& options)
   guest_plan.control_settings = settings;
   guest_plan.cgroup_dirs = options.cgroup_dirs;
   guest_plan.filter = BuildSeccompFilter(HostSyscalls(HostRole::kGuest));
+  guest_plan.has_patch_plans = !options.plan_dir.empty();
   guest_plan.argv = options.program;
   guest_plan.env = std::move(*env);
   const auto guest = StartGuest(guest_plan);
@@ -216,12 +220,14 @@ void RecordFailure(const RunOptions& options, const Error& error) {
   const uint64_t now_ns = UnixTime_ns();
   InstanceStatus status;
   status.monitor_pid = getpid();
+  status.monitor_start_time_ticks = StartTimeTicks(status.monitor_pid).value_or(0);
   status.started_at_ns = now_ns;
   status.exit = GuestExit{.exit_code = kOwnFailureStatus, .exited_at_ns = now_ns, .error = error.message};
   if (!options.instance_dir.empty()) {
     // A failure to write it is told by the same exit status and message that the caller gets anyway.
     (void)WriteStatusFile(options.instance_dir, status);
   }
+  Notifier(options.notify_path).Send(ExitedEvent(options.name, status));
 }
 
 }  // namespace junction

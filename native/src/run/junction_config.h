@@ -33,8 +33,8 @@ struct JunctionConfig {
   Ipv4Address host_netmask = 0;
   Ipv4Address host_gateway = 0;
   uint32_t host_mtu_bytes = 1500;
-  uint32_t kthreads = 1;  // the core limit
-  uint32_t spinning_kthreads = 0;  // at most kthreads
+  uint32_t kthreads = 1;             // the core limit
+  uint32_t spinning_kthreads = 0;    // at most kthreads
   uint32_t guaranteed_kthreads = 0;  // at most kthreads
   RuntimePriority priority = RuntimePriority::kBestEffort;
   uint32_t ht_punish_us = 0;

@@ -45,7 +45,7 @@ class LogWriter {
   UniqueFd fd_;
   uint64_t file_bytes_ = 0;
   std::string partial_[2];  // by stream
-  std::string pending_;  // JSON lines not yet in the file
+  std::string pending_;     // JSON lines not yet in the file
   uint64_t lost_bytes_ = 0;
 };
 

@@ -46,6 +46,23 @@ uint64_t UnixTime_ns() {
   return static_cast<uint64_t>(now.tv_sec) * 1'000'000'000ULL + static_cast<uint64_t>(now.tv_nsec);
 }
 
+std::string ExitedEvent(const std::string& instance_id, const InstanceStatus& status) {
+  std::string event;
+  JsonObjectWriter json(event);
+  json.String("id", instance_id)
+      .String("event", "exited")
+      .Signed("monitorPid", status.monitor_pid)
+      .Signed("exitCode", status.exit->exit_code)
+      .Signed("signal", status.exit->signal)
+      .Bool("oomKilled", status.exit->is_oom_killed)
+      .DecimalString("exitedAtNs", status.exit->exited_at_ns);
+  if (!status.exit->error.empty()) {
+    json.String("error", status.exit->error);
+  }
+  json.End();
+  return event;
+}
+
 Monitor::Monitor(MonitorPlan plan, const GuestProcess& guest, const Notifier& notifier)
     : plan_(std::move(plan)), guest_(guest), notifier_(notifier), oom_kills_before_(plan_.oom_count.Read()) {}
 
@@ -190,20 +207,7 @@ void Monitor::RecordEnd(const GuestExit& exit) {
   }
   status_.exit = exit;
   RecordStatus();
-  std::string event;
-  JsonObjectWriter json(event);
-  json.String("id", plan_.instance_id)
-      .String("event", "exited")
-      .Signed("monitorPid", status_.monitor_pid)
-      .Signed("exitCode", exit.exit_code)
-      .Signed("signal", exit.signal)
-      .Bool("oomKilled", exit.is_oom_killed)
-      .DecimalString("exitedAtNs", exit.exited_at_ns);
-  if (!exit.error.empty()) {
-    json.String("error", exit.error);
-  }
-  json.End();
-  notifier_.Send(event);
+  notifier_.Send(ExitedEvent(plan_.instance_id, status_));
 }
 
 }  // namespace junction

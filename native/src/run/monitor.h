@@ -61,6 +61,9 @@ class Monitor {
   int replaced_signal_ = 0;  // a signal whose default effect we brought about by SIGKILL
 };
 
+/// The "exited" event of an instance whose status has an exit.
+std::string ExitedEvent(const std::string& instance_id, const InstanceStatus& status);
+
 /// The time since 1970.
 uint64_t UnixTime_ns();
 

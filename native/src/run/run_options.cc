@@ -165,6 +165,8 @@ constexpr Option kOptions[] = {
      "folder for log, log.1 and status.json (default: run in the foreground with the caller's stdio)",
      TakePath<&RunOptions::instance_dir>},
     {"control", "FILE", false, "where to make the shared control block", TakePath<&RunOptions::control_path>},
+    {"plan_dir", "DIR", false, "patch plans of the image's programs, made by junction_plan",
+     TakeAbsolutePath<&RunOptions::plan_dir>},
     {"notify", "SOCKET", false, "unix stream socket that gets a line of JSON per life-cycle event",
      TakePath<&RunOptions::notify_path>},
     {"cgroup", "DIR", true, "cgroup folder that the guest joins", TakeCgroup},

@@ -43,6 +43,7 @@ struct RunOptions {
   std::string instance_dir;  // empty: in the foreground, with the caller's stdio
   std::string control_path;  // empty: an unnamed file
   std::string notify_path;
+  std::string plan_dir;  // empty: each start scans what it loads
   std::vector<std::string> cgroup_dirs;
   uint64_t log_max_bytes = 8 * 1024 * 1024;
   uint64_t scratch_max_bytes = 512 * 1024 * 1024;

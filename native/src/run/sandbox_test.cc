@@ -429,6 +429,27 @@ TEST_F(SandboxTest, TellsOfStartAndEnd) {
   EXPECT_EQ(instance->Finish(), 3);
 }
 
+TEST_F(SandboxTest, TellsOfItsOwnFailure) {
+  const EventListener events(dir_.File("events.sock"));
+  const auto instance = Start(
+      {"--name", "i-1", "--notify", dir_.File("events.sock"), "--control", "/nonexistent/control"}, {"exit", "3"});
+  const std::string exited = events.Next();
+  EXPECT_TRUE(Has(exited, R"("event":"exited","monitorPid":)")) << exited;
+  EXPECT_EQ(Field(exited, "exitCode"), "125");
+  EXPECT_TRUE(Has(exited, "/nonexistent/control")) << exited;
+  EXPECT_EQ(instance->Finish(), 125);
+}
+
+TEST_F(SandboxTest, ReadsPatchPlans) {
+  std::filesystem::create_directories(dir_.File("plans"));
+  ASSERT_EQ(
+      std::system((JUNCTION_PLAN " --out " + dir_.File("plans") + " " + dir_.File("rootfs") + " > /dev/null").c_str()),
+      0);
+  EXPECT_FALSE(std::filesystem::is_empty(dir_.File("plans")));
+  EXPECT_EQ(Output({"--plan_dir", dir_.File("plans")}, {"write", "/dev/.junction/plans/new"}),
+            "write /dev/.junction/plans/new: EROFS\n");
+}
+
 TEST_F(SandboxTest, TellsOfAListeningPort) {
   const EventListener events(dir_.File("events.sock"));
   const auto instance = Start({"--name", "i-1", "--notify", dir_.File("events.sock"), "--instance_dir",

@@ -26,7 +26,7 @@ struct InstanceStatus {
   pid_t monitor_pid = 0;
   uint64_t start_time_ticks = 0;  // field 22 of /proc/<pid>/stat: with the pid it names a process for ever
   uint64_t monitor_start_time_ticks = 0;
-  uint64_t started_at_ns = 0;     // since 1970
+  uint64_t started_at_ns = 0;                    // since 1970
   std::optional<GuestExit> exit = std::nullopt;  // set: the state is "exited"
 };
 
