@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Deployments, secrets and namespaces: what is taken, what comes back, what is refused.
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import { until } from '@junctiond/testing';
 import { type FunctionDeployment, type FunctionStatus } from './faas-cli/openfaas-api.js';
 import { builtImage } from './stack/images.js';
 import { TestStack } from './stack/test-stack.js';
@@ -101,7 +102,6 @@ describe('a bad deployment', () => {
     ['an image that cannot be parsed', { ...good, service: 'bad', image: 'UPPER case:::image' }],
     ['an image that is not there', { ...good, service: 'bad', image: 'oci:/nowhere/at/all:latest' }],
     ['a tag that is not there', { ...good, service: 'bad', image: builtImage('probe').replace('latest', 'no-such') }],
-    ['a registry that cannot be reached', { ...good, service: 'bad', image: '127.0.0.1:1/no/such:latest' }],
     ['an unknown namespace', { ...good, service: 'bad', namespace: 'nowhere' }],
     ['a bad namespace', { ...good, service: 'bad', namespace: '../x' }],
     ['an unknown secret', { ...good, service: 'bad', secrets: ['no-such-secret'] }],
@@ -127,6 +127,16 @@ describe('a bad deployment', () => {
     expect((await stack.api.getFunction('bad')).status).toBe(404);
   });
 
+  it('is taken where its registry only cannot be reached now, and described with the reason', async () => {
+    const deployment = { ...good, service: 'later', image: '127.0.0.1:1/no/such:latest' };
+    expect((await stack.api.createFunction(deployment)).status).toBe(202);
+    await until('the reason', async () => {
+      const { reason } = (await stack.api.getFunction('later')).json() as { reason?: string };
+      return reason?.includes('127.0.0.1:1') === true;
+    });
+    await stack.api.deleteFunction('later');
+  });
+
   it('names every faulty field', async () => {
     const answer = await stack.api.request('POST', '/system/functions', {
       ...good,
@@ -147,7 +157,7 @@ describe('a bad deployment', () => {
   });
 
   it.each([
-    ['/system/function/a%2Fb', 400],
+    ['/system/function/a%2Fb', 404],
     ['/system/function/nobody', 404],
     ['/system/functions?namespace=nowhere', 400],
     ['/system/logs?name=nobody', 404],

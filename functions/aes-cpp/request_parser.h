@@ -35,15 +35,15 @@ class RequestParser {
 
  private:
   enum class State {
-    kRequestLine,   // -> kHeaderLine
-    kHeaderLine,    // until an empty line -> kBody, kChunkSize or kComplete
-    kBody,          // Content-Length bytes -> kComplete
-    kChunkSize,     // -> kChunkData, or kTrailer after the last chunk
-    kChunkData,     // -> kChunkEnd
-    kChunkEnd,      // the line end behind the data -> kChunkSize
-    kTrailer,       // until an empty line -> kComplete
-    kComplete,      // Take() -> kRequestLine
-    kError,         // no exit: error_status() says why
+    kRequestLine,  // -> kHeaderLine
+    kHeaderLine,   // until an empty line -> kBody, kChunkSize or kComplete
+    kBody,         // Content-Length bytes -> kComplete
+    kChunkSize,    // -> kChunkData, or kTrailer after the last chunk
+    kChunkData,    // -> kChunkEnd
+    kChunkEnd,     // the line end behind the data -> kChunkSize
+    kTrailer,      // until an empty line -> kComplete
+    kComplete,     // Take() -> kRequestLine
+    kError,        // no exit: error_status() says why
   };
 
   void OnLine();
