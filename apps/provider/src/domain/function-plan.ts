@@ -57,9 +57,6 @@ export interface FunctionPlan {
   readonly failure: string;
 }
 
-/** A replica that crashed that often since it was last created is not worth waiting for. */
-const HOPELESS_RESTARTS = 3;
-
 type Role = 'serving' | 'draining' | 'remove' | 'standby';
 
 export function planFunction(view: FunctionView): FunctionPlan {
@@ -117,7 +114,7 @@ function planWanted(view: FunctionView, wanted: Wanted): FunctionPlan {
       )
       .map(({ id }) => id),
     reason,
-    failure: hasServing || isComplete ? '' : failureOf(kept, create, wanted, failures, isPaused),
+    failure: hasServing || isComplete ? '' : failureOf(kept, create, wanted, failures),
     wakeAtMs: missing > 0 && isPaused ? failures.retryAtMs : undefined,
   });
 }
@@ -159,24 +156,26 @@ function reasonOf(kept: readonly ReplicaView[], wanted: Wanted, failures: Failur
   return failures?.reason ?? '';
 }
 
-/** No replica serves: is it worth a request's while to wait? */
+/** No replica serves: is it worth a request's while to wait? Not for what has failed just before. */
 function failureOf(
   kept: readonly ReplicaView[],
   create: number,
   wanted: Wanted,
   failures: FailureLog | undefined,
-  isPaused: boolean,
 ): string {
-  const mayServeSoon = kept.some(
-    ({ phase, wasReady, restarts }) => phase !== 'restarting' || (wasReady && restarts < HOPELESS_RESTARTS),
-  );
-  if (mayServeSoon || create > 0) {
+  const mayServeSoon =
+    (failures === undefined && create > 0) ||
+    kept.some(
+      ({ phase, wasReady, restarts }) => wasReady || (phase === 'starting' && restarts === 0 && failures === undefined),
+    );
+  if (mayServeSoon) {
     return '';
   }
-  if (wanted.blocker !== undefined && !isPaused && kept.length === 0) {
-    return wanted.blocker.isFault ? wanted.blocker.reason : '';
+  const reason = kept.find((replica) => replica.reason !== '')?.reason ?? failures?.reason;
+  if (reason === undefined && wanted.blocker?.isFault === false) {
+    return '';
   }
-  return kept.find(({ reason }) => reason !== '')?.reason ?? failures?.reason ?? 'its replicas do not start';
+  return reason ?? wanted.blocker?.reason ?? 'its replicas do not start';
 }
 
 function assemble(

@@ -67,6 +67,15 @@ describe('replicaOf', () => {
     expect(replicaOf(instance({ state, reason: 'why' }))).toMatchObject({ phase, endpoint: undefined, reason: 'why' });
   });
 
+  it.each([
+    ['served in the run that ended', new Date(10), new Date(20), true],
+    ['served in an earlier run only', new Date(20), new Date(10), false],
+    ['never served', new Date(10), undefined, false],
+  ])('knows of a restarting one that it %s', (_what, startedAt, readyAt, wasReady) => {
+    const state = InstanceState.INSTANCE_STATE_BACKING_OFF;
+    expect(replicaOf(instance({ state, startedAt, readyAt }))?.wasReady).toBe(wasReady);
+  });
+
   it('has nothing to say of an instance without a spec', () => {
     expect(replicaOf(instance({ spec: undefined }))).toBeUndefined();
   });

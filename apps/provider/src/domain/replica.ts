@@ -30,7 +30,7 @@ export interface Replica {
   /** For people: why it is not ready. */
   readonly reason: string;
   readonly createdAtMs: number;
-  /** It has been ready at least once. */
+  /** It has been ready before; for one that is restarting: in the run that ended last. */
   readonly wasReady: boolean;
   readonly restarts: number;
 }
@@ -68,9 +68,14 @@ export function replicaOf(instance: instanceV1.Instance): Replica | undefined {
     endpoint,
     reason: instance.reason,
     createdAtMs: instance.createdAt?.getTime() ?? 0,
-    wasReady: instance.readyAt !== undefined,
+    wasReady: phase === 'restarting' ? wasReadyInLastRun(instance) : instance.readyAt !== undefined,
     restarts: instance.restarts,
   };
+}
+
+/** junctiond keeps the time of the last start and of the last time it listened, over all runs. */
+function wasReadyInLastRun({ readyAt, startedAt }: instanceV1.Instance): boolean {
+  return readyAt !== undefined && (startedAt === undefined || readyAt >= startedAt);
 }
 
 function endpointOf(instance: instanceV1.Instance, spec: instanceV1.InstanceSpec): Endpoint | undefined {

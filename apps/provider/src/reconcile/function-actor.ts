@@ -283,7 +283,7 @@ export class FunctionActor {
       });
   }
 
-  /** A success of all wanted replicas forgets earlier failures; each failed replica counts once. */
+  /** Failures are forgotten when all wanted replicas are ready, or with time; each failed replica counts once. */
   #countFailures(entry: CatalogEntry | undefined, views: readonly ReplicaView[]): void {
     if (entry === undefined) {
       this.#failures = undefined;
@@ -292,12 +292,13 @@ export class FunctionActor {
     const { generation, wantedReplicas } = entry.record;
     const current = views.filter((view) => view.generation === generation);
     const ready = current.filter(({ phase }) => phase === 'ready').length;
-    if (wantedReplicas > 0 && ready >= wantedReplicas) {
+    const { backoff, clock } = this.#context;
+    const isLongAgo = this.#failures !== undefined && clock.nowMs() >= this.#failures.retryAtMs + backoff.maxDelayMs;
+    if ((wantedReplicas > 0 && ready >= wantedReplicas) || (current.length === 0 && isLongAgo)) {
       this.#failures = undefined;
     }
     for (const { id, phase, reason } of current) {
       if (phase === 'failed') {
-        const { backoff, clock } = this.#context;
         const failure = { generation, instanceId: id, reason: reason === '' ? 'the instance failed' : reason };
         this.#failures = noteFailure(this.#failures, failure, backoff, clock.nowMs());
       }
