@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 import { Client as GrpcClient, Metadata, type CallOptions as GrpcCallOptions } from '@grpc/grpc-js';
 import { formatAddress, type Address } from '@junctiond/config';
-import { clientOptions } from './channel-options.js';
+import { clientOptions, tcpOptions } from './channel-options.js';
 import { toChannelCredentials, type RpcCredentials } from './credentials.js';
 import type { AnyMethod, RequestOf, ResponseOf, Service } from './method.js';
 import { RpcError } from './rpc-error.js';
@@ -41,7 +41,10 @@ export interface ClientOptions {
 /** Makes a client. It connects with the first call and reconnects by itself. */
 export function createClient<S extends Service>(service: S, address: Address, options: ClientOptions): RpcClient<S> {
   const { credentials = {}, deadlineMs } = options;
-  const channel = new GrpcClient(toTarget(address), toChannelCredentials(address, credentials), clientOptions);
+  const channel = new GrpcClient(toTarget(address), toChannelCredentials(address, credentials), {
+    ...clientOptions,
+    ...(address.kind === 'tcp' ? tcpOptions : {}),
+  });
   const metadataFor = ({ waitForReady = false }: CallOptions): Metadata => {
     const metadata = new Metadata({ waitForReady });
     if (address.kind === 'tcp' && credentials.token !== undefined) {

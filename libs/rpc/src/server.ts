@@ -4,7 +4,7 @@ import { Server, type UntypedServiceImplementation } from '@grpc/grpc-js';
 import { formatAddress, type Address } from '@junctiond/config';
 import { HealthImplementation } from 'grpc-health-check';
 import { toServerCredentials, type RpcCredentials } from './credentials.js';
-import { messageLimits } from './channel-options.js';
+import { messageLimits, tcpOptions } from './channel-options.js';
 import { serviceName } from './method.js';
 import { addReflection } from './reflection.js';
 import type { ErrorKind } from './rpc-error.js';
@@ -47,6 +47,7 @@ export async function serve(options: ServeOptions): Promise<RpcServer> {
   const stopping = new AbortController();
   const server = new Server({
     ...messageLimits,
+    ...(address.kind === 'tcp' ? tcpOptions : {}),
     interceptors:
       address.kind === 'tcp' && credentials.token !== undefined ? [tokenInterceptor(credentials.token)] : [],
   });
