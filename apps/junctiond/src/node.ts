@@ -3,7 +3,7 @@
 import { createHash } from 'node:crypto';
 import { constants, readFileSync } from 'node:fs';
 import { access, mkdir, readdir } from 'node:fs/promises';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 
 import { type Instance, IndexPool, parseAddressRange } from '@junctiond/instance-model';
 import { ControlBlock, ProcessHandle, type SpawnOptions, useAddon } from '@junctiond/native-binding';
@@ -17,6 +17,7 @@ import { type JunctiondConfig, nodeCores } from './config.js';
 import { ImageCache } from './images/image-cache.js';
 import { ImageIndex } from './images/image-index.js';
 import { ImageService } from './images/image.service.js';
+import { PatchPlanner } from './images/patch-planner.js';
 import { Skopeo } from './images/skopeo.js';
 import { Umoci } from './images/umoci.js';
 import { GuestProcesses } from './instances/guest-process.js';
@@ -117,7 +118,7 @@ export class JunctiondNode {
       secrets: this.#secrets,
       records: this.#records,
       clock: systemClock,
-      rootfsDirOf: (digest) => cache.rootfsDir(digest),
+      imageDirsOf: (digest) => this.images.dirsOf(digest),
       spawn: (options: SpawnOptions) => ProcessHandle.spawnDetached(options),
       openProcess: ({ pid, startTimeTicks }) => ProcessHandle.open(pid, startTimeTicks),
       openControl: (path) => ControlBlock.open(path),
@@ -292,8 +293,14 @@ function createImages(
       run,
     ),
     umoci: new Umoci({ file: config.umoci, timeoutMs: config.imageTimeoutMs }, run),
+    planner: new PatchPlanner({ file: planBinary(config), timeoutMs: config.imageTimeoutMs }, run),
     now: () => systemClock.now(),
   });
+}
+
+/** junction_plan stands beside junction_run. */
+function planBinary({ runBinary = defaultRunBinary() }: JunctiondConfig): string {
+  return join(dirname(runBinary), 'junction_plan');
 }
 
 /** The configuration was checked when it was read. */

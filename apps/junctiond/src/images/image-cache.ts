@@ -4,7 +4,8 @@
 //
 //   <imagesDir>/blobs/sha256/<hex>    blobs shared by all images
 //   <imagesDir>/tmp/<random>/         images being brought or removed
-//   <imagesDir>/unpacked/<hex>/       one image: rootfs/, layout/ (its blobs folder is a link), image.json, durable
+//   <imagesDir>/unpacked/<hex>/       one image: rootfs/, layout/ (its blobs folder is a link), image.json, durable,
+//                                     plans-<stamp>/ (patch plans for its programs)
 import { randomBytes } from 'node:crypto';
 import { mkdir, readdir, readFile, rename, rm, stat, symlink, utimes, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
@@ -20,6 +21,8 @@ export interface ImageScratch {
   readonly layoutDir: string;
   /** For umoci: does not exist yet. */
   readonly rootfsDir: string;
+  /** For junction_plan: does not exist yet. */
+  plansDir(stamp: string): string;
 }
 
 export interface CachedImage {
@@ -58,6 +61,25 @@ export class ImageCache {
     return join(this.#imageDir(digest), 'rootfs');
   }
 
+  /** The patch plans of an image, made by the junction_plan of that stamp; undefined when there are none. */
+  async findPlans(digest: string, stamp: string): Promise<string | undefined> {
+    const dir = join(this.#imageDir(digest), plansName(stamp));
+    return (await exists(dir)) ? dir : undefined;
+  }
+
+  /** Adds plans to an image that is in its place; `make` fills a folder that does not exist yet. */
+  async addPlans(digest: string, stamp: string, make: (outDir: string) => Promise<void>): Promise<string> {
+    const scratch = await this.newScratch();
+    try {
+      await make(scratch.plansDir(stamp));
+      const dir = join(this.#imageDir(digest), plansName(stamp));
+      await rename(scratch.plansDir(stamp), dir);
+      return dir;
+    } finally {
+      await this.dropScratch(scratch);
+    }
+  }
+
   /** Removes what an earlier process left half done and answers the images that are whole. */
   async open(): Promise<CachedImage[]> {
     await rm(this.tmpDir, { recursive: true, force: true });
@@ -83,7 +105,7 @@ export class ImageCache {
     await mkdir(layoutDir, { recursive: true, mode: 0o700 });
     // As deep as it will be in unpacked/<hex>/layout.
     await symlink('../../../blobs', join(layoutDir, 'blobs'));
-    return { dir, layoutDir, rootfsDir: join(dir, 'rootfs') };
+    return { dir, layoutDir, rootfsDir: join(dir, 'rootfs'), plansDir: (stamp) => join(dir, plansName(stamp)) };
   }
 
   /** Puts a finished image in its place. What is there already, stays and wins. */
@@ -183,6 +205,10 @@ export class ImageCache {
   #imageDir(digest: string): string {
     return join(this.#dir, 'unpacked', digest.slice('sha256:'.length));
   }
+}
+
+function plansName(stamp: string): string {
+  return `plans-${stamp}`;
 }
 
 const HELPER_ENV = { PATH: '/usr/bin:/bin', LC_ALL: 'C' };

@@ -22,12 +22,15 @@ const noDigest = `sha256:${'0'.repeat(64)}`;
 let folder: string;
 let commands: CommandOptions[];
 let services: ImageService[];
+/** Stands in for junction_plan. */
+let planner: { stamp: () => Promise<string | undefined>; plan: (rootfsDir: string, outDir: string) => Promise<void> };
 let now = 1_000_000_000_000;
 
 beforeEach(async () => {
   folder = await mkdtemp(join(tmpdir(), 'image-service-'));
   commands = [];
   services = [];
+  planner = { stamp: () => Promise.resolve(undefined), plan: () => Promise.resolve() };
 });
 
 afterEach(async () => {
@@ -51,6 +54,7 @@ async function openService(options: { bootId?: string; run?: RunCommand } = {}):
     index: new ImageIndex(join(folder, 'references.json')),
     skopeo: new Skopeo({ file: 'skopeo', insecureRegistries: [], timeoutMs: 60_000, tmpDir: cache.tmpDir }, execute),
     umoci: new Umoci({ file: 'umoci', timeoutMs: 60_000 }, execute),
+    planner,
     observer: { imageBrought: () => undefined, imageTrouble: () => undefined },
     now: () => now,
   });
@@ -269,6 +273,48 @@ describe('ImageService', () => {
     expect(service.hold(digest)).toMatchObject({ digest });
     expect(service.hold(noDigest)).toBeUndefined();
     expect(commands.slice(before).filter(({ file }) => file !== 'sync')).toEqual([]);
+  });
+
+  it('has the programs of an image planned once, and again by another planner', async () => {
+    const planned: string[] = [];
+    const planWith = (stamp: string): void => {
+      planner = {
+        stamp: () => Promise.resolve(stamp),
+        plan: async (rootfsDir, outDir) => {
+          planned.push(stamp);
+          await access(join(rootfsDir, 'a'));
+          await mkdir(outDir);
+          await writeFile(join(outDir, 'x.plan'), stamp);
+        },
+      };
+    };
+    const planOf = async (service: ImageService, digest: string): Promise<string> =>
+      readFile(join(service.dirsOf(digest).plansDir ?? '', 'x.plan'), 'utf8');
+    await addToLayout(layout(), { tag: 'latest', layers: [[{ name: 'a' }]] });
+
+    planWith('one');
+    const first = await openService();
+    const { digest } = await first.ensure(layout());
+    await expect(planOf(first, digest)).resolves.toBe('one');
+    const second = await openService();
+    await second.close();
+    await expect(planOf(second, digest)).resolves.toBe('one');
+    expect(planned).toEqual(['one']);
+
+    planWith('two');
+    const third = await openService();
+    await third.close();
+    await expect(planOf(third, digest)).resolves.toBe('two');
+    expect(planned).toEqual(['one', 'two']);
+    await expect(leftOvers()).resolves.toEqual([]);
+  });
+
+  it('serves without plans when they cannot be made', async () => {
+    planner = { stamp: () => Promise.resolve('one'), plan: () => Promise.reject(new Error('no')) };
+    await addToLayout(layout(), { tag: 'latest', layers: [[{ name: 'a' }]] });
+    const service = await openService();
+    const { digest } = await service.ensure(layout());
+    expect(service.dirsOf(digest)).not.toHaveProperty('plansDir');
   });
 
   it('drops half an image that a crash left', async () => {

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // The images of this node: brought once per digest however many ask at once, used by instances, removed when unused.
-import { stat } from 'node:fs/promises';
+import { rm, stat } from 'node:fs/promises';
 
 import { errorText, JunctiondError } from '../junctiond.error.js';
 import type { ImageCache, ImageScratch } from './image-cache.js';
@@ -14,6 +14,7 @@ import {
   parseImageReference,
 } from './image-reference.js';
 import { findInLayout, readBlob, readManifest } from './oci-layout.js';
+import type { PatchPlanner } from './patch-planner.js';
 import { LAYOUT_TAG, type Skopeo } from './skopeo.js';
 import type { Umoci } from './umoci.js';
 
@@ -45,13 +46,16 @@ export interface ImageServiceParts {
   readonly index: ImageIndex;
   readonly skopeo: Skopeo;
   readonly umoci: Umoci;
+  readonly planner: Pick<PatchPlanner, 'stamp' | 'plan'>;
   readonly observer: ImageObserver;
   readonly now: () => number;
 }
 
 interface Entry {
-  record: ImageRecord;
+  readonly record: ImageRecord;
   lastUsedAtMs: number;
+  /** Patch plans for its programs, where they could be made. */
+  plansDir?: string;
 }
 
 /** A folder that changes while it is copied is tried again this often. */
@@ -66,6 +70,7 @@ export class ImageService {
   /** Images being removed: one that is wanted again waits. */
   readonly #removals = new Map<string, Promise<void>>();
   readonly #background = new Set<Promise<void>>();
+  #plannerStamp: string | undefined;
   #sweep: Promise<unknown> = Promise.resolve();
 
   constructor(parts: ImageServiceParts) {
@@ -74,10 +79,23 @@ export class ImageService {
 
   /** Loads the cache; before anything else. */
   async open(): Promise<void> {
-    await this.#parts.index.open();
-    for (const image of await this.#parts.cache.open()) {
-      this.#entries.set(image.record.digest, { ...image });
+    const { cache, index, planner, observer } = this.#parts;
+    await index.open();
+    this.#plannerStamp = await planner.stamp();
+    if (this.#plannerStamp === undefined) {
+      observer.imageTrouble('instances start more slowly: there is no junction_plan', undefined);
     }
+    for (const image of await cache.open()) {
+      const entry = { ...image };
+      this.#entries.set(image.record.digest, entry);
+      this.#inBackground(`image ${image.record.digest} has no patch plans`, this.#refreshPlans(entry));
+    }
+  }
+
+  /** Where an image's files are, for a start. One that is not here is named all the same: its start then fails. */
+  dirsOf(digest: string): { readonly rootfsDir: string; readonly plansDir?: string } {
+    const plansDir = this.#entries.get(digest)?.plansDir;
+    return { rootfsDir: this.#parts.cache.rootfsDir(digest), ...(plansDir === undefined ? {} : { plansDir }) };
   }
 
   /** Settles when nothing of this service writes any more. */
@@ -228,6 +246,7 @@ export class ImageService {
         return { entry: published, compressedBytes };
       }
       await umoci.unpack(scratch.layoutDir, scratch.rootfsDir);
+      const hasPlans = await this.#plan(scratch, identity);
       await this.#removals.get(identity);
       const record = await cache.publish(scratch, {
         digest: identity,
@@ -236,7 +255,12 @@ export class ImageService {
         unpackedAtMs: now(),
         config: config.value,
       });
-      const entry = this.#entries.get(identity) ?? { record, lastUsedAtMs: now() };
+      const plansDir = hasPlans ? await cache.findPlans(identity, this.#plannerStamp ?? '') : undefined;
+      const entry: Entry = this.#entries.get(identity) ?? {
+        record,
+        lastUsedAtMs: now(),
+        ...(plansDir === undefined ? {} : { plansDir }),
+      };
       this.#entries.set(identity, entry);
       this.#inBackground(`image ${identity} may be lost in a power cut`, cache.makeDurable(identity));
       return { entry, compressedBytes };
@@ -276,6 +300,34 @@ export class ImageService {
       await skopeo.copy(reference, scratch.layoutDir);
     }
     throw new JunctiondError('unavailable', `the OCI layout ${reference.path} changes while it is copied`);
+  }
+
+  /** False when there are none: the image serves without. */
+  async #plan(scratch: ImageScratch, digest: string): Promise<boolean> {
+    const { planner, observer } = this.#parts;
+    if (this.#plannerStamp === undefined) {
+      return false;
+    }
+    try {
+      await planner.plan(scratch.rootfsDir, scratch.plansDir(this.#plannerStamp));
+      return true;
+    } catch (cause) {
+      observer.imageTrouble(`image ${digest} has no patch plans`, cause);
+      await rm(scratch.plansDir(this.#plannerStamp), { recursive: true, force: true });
+      return false;
+    }
+  }
+
+  /** Finds the plans of an image of an earlier process, or makes them: junction_plan may be a newer one. */
+  async #refreshPlans(entry: Entry): Promise<void> {
+    const { cache, planner } = this.#parts;
+    const { digest } = entry.record;
+    const stamp = this.#plannerStamp;
+    if (stamp !== undefined) {
+      entry.plansDir =
+        (await cache.findPlans(digest, stamp)) ??
+        (await cache.addPlans(digest, stamp, (outDir) => planner.plan(cache.rootfsDir(digest), outDir)));
+    }
   }
 
   async #remove(entry: Entry): Promise<void> {

@@ -66,6 +66,7 @@ async function openService(options: { authFile?: string; insecure?: string[] } =
       execute,
     ),
     umoci: new Umoci({ file: 'umoci', timeoutMs: 60_000 }, execute),
+    planner: { stamp: () => Promise.resolve(undefined), plan: () => Promise.resolve() },
     observer: { imageBrought: () => undefined, imageTrouble: () => undefined },
     now: Date.now,
   });

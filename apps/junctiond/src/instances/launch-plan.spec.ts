@@ -51,6 +51,11 @@ describe('planLaunch', () => {
     expect(args).toContain('gateway=127.0.0.2');
   });
 
+  it('names patch plans where the image has them', () => {
+    const { args } = planLaunch(recordFixture(), { ...context, plansDir: '/plans' }, settings);
+    expect(args[args.indexOf('--plan_dir') + 1]).toBe('/plans');
+  });
+
   it('keeps values out of the command line', () => {
     const plan = planLaunch(recordFixture(), context, settings);
     expect(plan.args).not.toContain('two words');

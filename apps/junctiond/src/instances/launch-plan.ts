@@ -44,6 +44,8 @@ export function hostId(slot: number, guestId: number, uidBase: number): number {
 export interface LaunchContext {
   readonly places: InstancePlaces;
   readonly rootfsDir: string;
+  /** Patch plans for the image's programs. */
+  readonly plansDir?: string;
   readonly secretsDir: string;
   readonly cgroupDirs: readonly string[];
 }
@@ -56,6 +58,7 @@ export function planLaunch(record: InstanceRecord, context: LaunchContext, setti
     ...['--name', spec.id],
     ...['--hostname', spec.hostname],
     ...['--chroot_path', context.rootfsDir],
+    ...(context.plansDir === undefined ? [] : ['--plan_dir', context.plansDir]),
     ...(spec.readOnlyRoot ? ['--read_only_root'] : []),
     ...['--env_file', places.envFile],
     ...['--uid', String(guest.uid), '--gid', String(guest.gid)],

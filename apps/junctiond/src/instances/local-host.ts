@@ -29,7 +29,7 @@ export interface LocalHostParts {
   readonly secrets: SecretsFolder;
   readonly records: RecordFiles;
   readonly clock: Clock;
-  rootfsDirOf(digest: string): string;
+  imageDirsOf(digest: string): { readonly rootfsDir: string; readonly plansDir?: string };
   spawn(options: SpawnOptions): HostProcess;
   openProcess(id: ProcessId): HostProcess | undefined;
   openControl(path: string): Pick<ControlBlock, 'snapshot' | 'setCoreLimit' | 'close'>;
@@ -195,7 +195,7 @@ export class LocalHost implements InstanceHost {
     const { cgroups, secrets, settings } = this.#parts;
     const context = {
       places,
-      rootfsDir: this.#parts.rootfsDirOf(record.imageDigest),
+      ...this.#parts.imageDirsOf(record.imageDigest),
       secretsDir: secrets.dirOf(record.spec.id),
       cgroupDirs: cgroups.dirsOf(record.spec.id),
     };
