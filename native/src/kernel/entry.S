@@ -92,7 +92,8 @@ junction_mmap:
     jmp     junction_range
 
 // munmap, mprotect, mremap(rdi, rsi = old range): pass unless the range may touch memory of ours or a patched image. Our
-// memory lies in two envelopes, each [low, high): the fixed area and the span of far images with their trampolines.
+// memory lies in three envelopes, each [low, high), in ascending order: the fixed area, the thread area, and the span of far images
+// with their trampolines.
     .globl junction_range
 junction_range:
     mov     %rdi, %r11
@@ -101,6 +102,10 @@ junction_range:
     cmp     junction_fixed_low(%rip), %r11
     jbe     junction_pass
     cmp     junction_fixed_high(%rip), %rdi
+    jb      junction_emulated
+    cmp     junction_threads_low(%rip), %r11
+    jbe     junction_pass
+    cmp     junction_threads_high(%rip), %rdi
     jb      junction_emulated
     cmp     junction_far_low(%rip), %r11
     jbe     junction_pass
@@ -360,6 +365,8 @@ junction_signal_entry:
     mov     $8, %r10d
     mov     $SYS_RT_SIGPROCMASK, %eax
     syscall
+    .globl signal_unmasked
+signal_unmasked:                            // guest context from here: a signal may nest, its frame may not fit the stack
     add     $24, %rsp
     mov     %rbx, %rdi
     mov     %rbp, %rsi
@@ -368,6 +375,8 @@ junction_signal_entry:
     jmp     *%r13
 1:  add     $24, %rsp
     ret                                     // to the restorer
+    .globl signal_entry_end
+signal_entry_end:
 
 // The host's handler for SIGSYS: the net. It runs with all signals blocked.
     .globl junction_net_entry

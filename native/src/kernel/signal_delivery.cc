@@ -25,7 +25,7 @@ extern const char emulated_saved[], emulated_clobber[], emulated_block[], emulat
 extern const char host_unmasked[], host_syscall[], host_done[], host_end[], trace_saved[], trace_block[], trace_end[];
 extern const char junction_open_load[], junction_openat_load[];
 extern const char junction_copy_move[], junction_copy_fault[], junction_copy_text_load[], junction_copy_text_fault[];
-extern const char junction_restorer[];
+extern const char junction_restorer[], signal_unmasked[], signal_entry_end[];
 extern const char __executable_start[], __etext[];
 
 extern const uint64_t junction_kernel_mask;
@@ -135,7 +135,8 @@ bool ResolveFault(ucontext_t* context) {
 bool IsInsideKernel(uint64_t rip) {
   if (IsIn(rip, junction_host_text_begin, junction_host_text_end)) {
     return IsIn(rip, emulated_block + 1, emulated_unmask + 1) || IsIn(rip, emulated_end, host_unmasked) ||
-           IsIn(rip, trace_block + 1, trace_end) || rip >= Address(host_end);
+           IsIn(rip, trace_block + 1, trace_end) || IsIn(rip, host_end, signal_unmasked) ||
+           rip >= Address(signal_entry_end);
   }
   return IsIn(rip, __executable_start, __etext);
 }
@@ -161,11 +162,9 @@ int64_t InstallGuestAction(int signal, const KernelSigaction& action) {
     if (action.handler <= reinterpret_cast<uint64_t>(SIG_IGN)) {
       host.flags = SA_ONSTACK;
     }
-    host.flags = (host.flags | SA_SIGINFO) & ~static_cast<uint64_t>(SA_RESETHAND);
-    if ((host.flags & kSaRestorer) == 0) {
-      host.flags |= kSaRestorer;
-      host.restorer = reinterpret_cast<uint64_t>(junction_restorer);
-    }
+    // Ours returns to faulting copies inside of the kernel; a frame for the guest gets the guest's restorer when it is delivered.
+    host.flags = (host.flags | SA_SIGINFO | kSaRestorer) & ~static_cast<uint64_t>(SA_RESETHAND);
+    host.restorer = reinterpret_cast<uint64_t>(junction_restorer);
   } else if (action.handler <= reinterpret_cast<uint64_t>(SIG_IGN)) {
     return HostCall(SYS_rt_sigaction, signal, &host, nullptr, 8);
   }
@@ -245,6 +244,10 @@ uint64_t junction_deliver_signal(int signal, siginfo_t* info, ucontext_t* contex
       junction::DieByDefault(signal, info);
     }
     return 0;  // else the disposition changed while the signal was on its way
+  }
+  if (is_always_handled && (action.flags & junction::kSaRestorer) != 0) {
+    // The word below the ucontext is where the handler returns to (struct rt_sigframe).
+    reinterpret_cast<uint64_t*>(context)[-1] = action.restorer;
   }
   if ((action.flags & SA_RESETHAND) != 0) {
     slot.handler = reinterpret_cast<uint64_t>(SIG_DFL);

@@ -17,6 +17,8 @@
 extern "C" {
 uint64_t junction_fixed_low = junction::kImageLow;
 uint64_t junction_fixed_high = junction::kFixedAreaHigh;
+uint64_t junction_threads_low = junction::kThreadAreaLow;
+uint64_t junction_threads_high = junction::kThreadAreaHigh;
 // Empty until there is a far image.
 uint64_t junction_far_low = ~0ULL;
 uint64_t junction_far_high = 0;

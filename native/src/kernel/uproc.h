@@ -84,9 +84,11 @@ int64_t StartKernel(ControlBlock* control, const LoaderHooks& hooks);
   } while (false)
 
 extern "C" {
-/// Read by entry.S: the fixed area and the span of far images and their trampolines; 1 while calls are printed.
+/// Read by entry.S: the fixed area, the thread area, the span of far images and their trampolines; 1 while calls are printed.
 extern uint64_t junction_fixed_low;
 extern uint64_t junction_fixed_high;
+extern uint64_t junction_threads_low;
+extern uint64_t junction_threads_high;
 extern uint64_t junction_far_low;
 extern uint64_t junction_far_high;
 extern uint8_t junction_strace;

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // Test driver: runs a program on the Junction kernel without any sandbox.
-//   passthrough_exec [--strace] [--cores N] [--plans DIR] [--stats FILE] program [argument...]
+//   passthrough_exec [--strace] [--cores N] [--plans DIR] [--stats FILE] [--control FILE] program [argument...]
 #include <fcntl.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
@@ -24,6 +24,7 @@ struct Options {
   uint32_t cores = 2;
   std::string plans;
   std::string stats;
+  std::string control;
   int program = 1;
 };
 
@@ -40,6 +41,8 @@ Options ParseOptions(int argc, char** argv) {
       options.plans = argv[++at];
     } else if (name == "--stats" && at + 1 < argc) {
       options.stats = argv[++at];
+    } else if (name == "--control" && at + 1 < argc) {
+      options.control = argv[++at];
     } else {
       break;
     }
@@ -48,9 +51,15 @@ Options ParseOptions(int argc, char** argv) {
   return options;
 }
 
+// At `path`, or in a new file whose name is put there.
 ControlBlock* MakeControlBlock(std::string& path) {
-  path = "/tmp/passthrough_exec.XXXXXX";
-  const int fd = mkstemp(path.data());
+  int fd = -1;
+  if (path.empty()) {
+    path = "/tmp/passthrough_exec.XXXXXX";
+    fd = mkstemp(path.data());
+  } else {
+    fd = open(path.c_str(), O_RDWR | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
+  }
   if (fd < 0 || ftruncate(fd, junction::kControlBlockSize_bytes) != 0) {
     return nullptr;
   }
@@ -108,7 +117,9 @@ int main(int argc, char** argv, char** envp) {
   }
   const Options options = ParseOptions(argc, argv);
   if (options.program >= argc) {
-    fprintf(stderr, "usage: %s [--strace] [--cores N] [--plans DIR] [--stats FILE] program [argument...]\n", argv[0]);
+    fprintf(stderr,
+            "usage: %s [--strace] [--cores N] [--plans DIR] [--stats FILE] [--control FILE] program [argument...]\n",
+            argv[0]);
     return 125;
   }
   junction::ProgramSpec spec;
@@ -120,6 +131,7 @@ int main(int argc, char** argv, char** envp) {
   for (char** entry = envp; *entry != nullptr; ++entry) {
     spec.env.emplace_back(*entry);
   }
+  spec.control_path = options.control;
   spec.control = MakeControlBlock(spec.control_path);
   if (spec.control == nullptr) {
     perror("passthrough_exec: control block");

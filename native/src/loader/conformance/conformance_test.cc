@@ -1,0 +1,366 @@
+// SPDX-License-Identifier: Apache-2.0
+// The same program on Linux first, then on the Junction kernel (passthrough_exec, no sandbox): standard output, standard error and
+// exit status must be equal. And what only the Junction kernel does.
+#include <arpa/inet.h>
+#include <fcntl.h>
+#include <gtest/gtest.h>
+#include <netinet/in.h>
+#include <signal.h>
+#include <sys/mman.h>
+#include <sys/socket.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <cstdlib>
+#include <filesystem>
+#include <fstream>
+#include <iterator>
+#include <map>
+#include <sstream>
+#include <string>
+#include <vector>
+
+#include "base/control_block.h"
+
+namespace junction {
+namespace {
+
+namespace fs = std::filesystem;
+using Command = std::vector<std::string>;
+
+constexpr const char* kDriver = JUNCTION_DRIVER;
+constexpr const char* kGuests = JUNCTION_GUESTS;  // folder of the built programs
+constexpr const char* kSources = JUNCTION_SOURCES;
+
+std::string Guest(const std::string& name) { return std::string(kGuests) + "/" + name; }
+std::string Source(const std::string& name) { return std::string(kSources) + "/" + name; }
+
+// A folder of its own that is removed in the end.
+class Folder {
+ public:
+  Folder() {
+    path_ = (fs::temp_directory_path() / "junction-conformance-XXXXXX").string();
+    EXPECT_NE(mkdtemp(path_.data()), nullptr);
+  }
+  ~Folder() { fs::remove_all(path_); }
+  Folder(const Folder&) = delete;
+  Folder& operator=(const Folder&) = delete;
+  const std::string& path() const { return path_; }
+  std::string File(const std::string& name) const { return path_ + "/" + name; }
+
+ private:
+  std::string path_;
+};
+
+std::string ReadAll(const std::string& path) {
+  std::ifstream file(path, std::ios::binary);
+  return std::string(std::istreambuf_iterator<char>(file), {});
+}
+
+struct Outcome {
+  std::string out;
+  std::string err;
+  int status = -1;
+};
+
+std::string Quote(const std::string& text) { return "'" + text + "'"; }  // none of ours holds a quote
+
+Outcome RunOnLinux(const Command& command, const Folder& folder) {
+  std::ostringstream line;
+  line << "cd " << Quote(folder.path()) << " && timeout -s KILL 100";
+  for (const std::string& word : command) {
+    line << ' ' << Quote(word);
+  }
+  line << " > out 2> err < /dev/null";
+  const int status = std::system(line.str().c_str());
+  return {ReadAll(folder.File("out")), ReadAll(folder.File("err")),
+          WIFEXITED(status) ? WEXITSTATUS(status) : 1000 + status};
+}
+
+Outcome RunInJunction(const Command& command, const Folder& folder, const Command& options = {}) {
+  Command whole = {kDriver, "--stats", folder.File("stats")};
+  whole.insert(whole.end(), options.begin(), options.end());
+  whole.insert(whole.end(), command.begin(), command.end());
+  return RunOnLinux(whole, folder);
+}
+
+std::map<std::string, uint64_t> Stats(const Folder& folder) {
+  std::map<std::string, uint64_t> stats;
+  std::istringstream text(ReadAll(folder.File("stats")));
+  std::string key;
+  uint64_t value = 0;
+  while (text >> key >> value) {
+    stats[key] = value;
+    text.ignore(200, '\n');
+  }
+  return stats;
+}
+
+uint16_t FreePort() {
+  const int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+  sockaddr_in address = {};
+  address.sin_family = AF_INET;
+  address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+  socklen_t size = sizeof(address);
+  EXPECT_EQ(bind(fd, reinterpret_cast<sockaddr*>(&address), size), 0);
+  EXPECT_EQ(getsockname(fd, reinterpret_cast<sockaddr*>(&address), &size), 0);
+  close(fd);
+  return ntohs(address.sin_port);
+}
+
+struct Case {
+  std::string name;
+  Command command;  // FOLDER and PORT stand for a folder to write in and a free port
+};
+
+Command Fill(Command command, const std::string& folder, uint16_t port) {
+  for (std::string& word : command) {
+    if (word == "FOLDER") {
+      word = folder;
+    } else if (word == "PORT") {
+      word = std::to_string(port);
+    }
+  }
+  return command;
+}
+
+std::vector<Case> Cases() {
+  std::vector<Case> cases;
+  for (const char* name : {"signals", "processes", "memory", "sockets"}) {
+    cases.push_back({std::string(name) + "_dynamic", {Guest(name), "FOLDER"}});
+    cases.push_back({std::string(name) + "_static", {Guest(std::string(name) + "_static"), "FOLDER"}});
+  }
+  cases.push_back({"cpp", {Guest("cpp_program"), "FOLDER"}});
+  cases.push_back({"sh", {"/bin/sh", Source("program.sh")}});
+  cases.push_back({"bash", {"/bin/bash", Source("program.sh")}});
+  cases.push_back({"missing_program", {"/bin/sh", "-c", "/does/not/exist; exit 5"}});
+  for (const auto& [name, program, command] : std::vector<std::tuple<std::string, std::string, Command>>{
+           {"go", Guest("goprogram"), {}},
+           {"python", JUNCTION_PYTHON, {Source("program.py")}},
+           {"node", JUNCTION_NODE, {Source("program.cjs")}},
+           {"java", JUNCTION_JAVA, {Source("Program.java")}},
+       }) {
+    if (fs::exists(program)) {
+      Command whole = {program};
+      whole.insert(whole.end(), command.begin(), command.end());
+      cases.push_back({name, whole});
+    }
+  }
+  if (JUNCTION_HAS_REDIS) {
+    cases.push_back({"redis", {"/bin/bash", Source("redis.sh"), "FOLDER", "PORT"}});
+  }
+  if (JUNCTION_HAS_NGINX) {
+    cases.push_back({"nginx", {"/bin/bash", Source("nginx.sh"), "FOLDER", "PORT"}});
+  }
+  return cases;
+}
+
+class Conformance : public testing::TestWithParam<Case> {};
+
+TEST_P(Conformance, SameAsOnLinux) {
+  const Folder linux_folder;
+  const Folder junction_folder;
+  const Outcome on_linux = RunOnLinux(Fill(GetParam().command, linux_folder.path(), FreePort()), linux_folder);
+  const Outcome in_junction =
+      RunInJunction(Fill(GetParam().command, junction_folder.path(), FreePort()), junction_folder);
+  EXPECT_EQ(on_linux.out, in_junction.out);
+  EXPECT_EQ(on_linux.err, in_junction.err);
+  EXPECT_EQ(on_linux.status, in_junction.status);
+  EXPECT_LT(on_linux.status, 124) << "the program itself failed:\n" << on_linux.out << on_linux.err;
+  EXPECT_GT(Stats(junction_folder)["guest_syscalls"], 0U);
+}
+
+INSTANTIATE_TEST_SUITE_P(Programs, Conformance, testing::ValuesIn(Cases()),
+                         [](const testing::TestParamInfo<Case>& tested) { return tested.param.name; });
+
+// The slow path of every call: nothing may change but what is printed.
+TEST(Strace, ChangesNothingButTheOutput) {
+  for (const char* name : {"signals", "processes", "sockets"}) {
+    const Folder plain_folder;
+    const Folder traced_folder;
+    const Outcome plain = RunInJunction({Guest(name), plain_folder.path()}, plain_folder);
+    const Outcome traced = RunInJunction({Guest(name), traced_folder.path()}, traced_folder, {"--strace"});
+    EXPECT_EQ(plain.out, traced.out) << name;
+    EXPECT_EQ(plain.status, traced.status) << name;
+  }
+}
+
+TEST(Strace, PrintsNamesArgumentsAndResults) {
+  const Folder folder;
+  const Outcome outcome = RunInJunction({"/bin/cat", "/does/not/exist"}, folder, {"--strace"});
+  EXPECT_NE(outcome.err.find("openat(-100, \"/does/not/exist\", 0x0, 00)"), std::string::npos);
+  EXPECT_NE(outcome.err.find("openat = -2"), std::string::npos);
+  EXPECT_NE(RunInJunction({"/bin/sh", "-c", "exit 3"}, folder, {"--strace"}).err.find("exit_group(3)"),
+            std::string::npos);
+}
+
+TEST(CoreLimit, IsTheNumberOfCpusThatAGuestSees) {
+  for (const char* cores : {"1", "2"}) {
+    const Folder folder;
+    EXPECT_EQ(RunInJunction({"/usr/bin/nproc"}, folder, {"--cores", cores}).out, std::string(cores) + "\n");
+  }
+}
+
+TEST(Counters, TellProcessesSitesAndTraps) {
+  const Folder folder;
+  RunInJunction({"/bin/sh", "-c", "/bin/true; (exit 0); /bin/true"}, folder);
+  auto stats = Stats(folder);
+  EXPECT_EQ(stats["processes_started"], 6U);  // the shell, three children, two of which execute a program
+  EXPECT_GT(stats["sites_patched"], 100U);
+  EXPECT_LT(stats["sud_traps"], 50U);
+}
+
+TEST(Protected, KernelMemoryAndDangerousCallsAreRefused) {
+  const Folder folder;
+  const Outcome outcome = RunInJunction({Guest("protected")}, folder);
+  EXPECT_EQ(outcome.status, 0);
+  EXPECT_EQ(outcome.out, ReadAll(Source("protected.expected")));
+}
+
+TEST(Failures, AreToldAsAShellWould) {
+  const Folder folder;
+  const Outcome missing = RunInJunction({"/does/not/exist"}, folder);
+  EXPECT_EQ(missing.status, 127);
+  EXPECT_EQ(missing.err, "junction_run: /does/not/exist: No such file or directory\n");
+  const Outcome not_a_program = RunInJunction({Source("protected.expected")}, folder);
+  EXPECT_EQ(not_a_program.status, 126);
+  const Outcome folder_itself = RunInJunction({"/usr"}, folder);
+  EXPECT_EQ(folder_itself.status, 126);
+}
+
+TEST(Programs, AreFoundInPathAndMayBeScripts) {
+  const Folder folder;
+  EXPECT_EQ(RunInJunction({"echo", "found"}, folder).out, "found\n");
+  const std::string script = folder.File("script");
+  std::ofstream(script) << "#!/bin/sh -e\necho \"$0 $*\"\nfalse\necho not reached\n";
+  fs::permissions(script, fs::perms::owner_all);
+  const Outcome outcome = RunInJunction({script, "one"}, folder);
+  EXPECT_EQ(outcome.out, script + " one\n");
+  EXPECT_EQ(outcome.status, 1);
+}
+
+TEST(Plans, GiveTheSameSitesWithoutAScan) {
+  const Folder folder;
+  const std::string plans = folder.File("plans");
+  fs::create_directory(plans);
+  const std::string program = Guest("memory_static");
+  ASSERT_EQ(RunOnLinux({JUNCTION_PLAN, "--out", plans, program}, folder).status, 0);
+  RunInJunction({program}, folder);
+  const uint64_t scanned = Stats(folder)["sites_patched"];
+  const Outcome planned = RunInJunction({program}, folder, {"--plans", plans});
+  EXPECT_EQ(Stats(folder)["sites_patched"], scanned);
+  EXPECT_GT(scanned, 0U);
+
+  // A plan is a hint: one full of nonsense costs traps, not the program.
+  for (const auto& entry : fs::directory_iterator(plans)) {
+    std::string bytes = ReadAll(entry.path());
+    for (size_t i = 64; i < bytes.size(); i += 3) {
+      bytes[i] = static_cast<char>(bytes[i] + 5);
+    }
+    std::ofstream(entry.path(), std::ios::binary) << bytes;
+  }
+  const Outcome misled = RunInJunction({program}, folder, {"--plans", plans});
+  EXPECT_EQ(misled.out, planned.out);
+  EXPECT_EQ(misled.status, planned.status);
+  EXPECT_LT(Stats(folder)["sites_patched"], scanned);
+}
+
+// The control block, as the host side reads it while the guest runs.
+class RunningGuest {
+ public:
+  RunningGuest(const Folder& folder, const Command& command) : control_path_(folder.File("control")) {
+    int fds[2];
+    EXPECT_EQ(pipe2(fds, O_CLOEXEC), 0);
+    input_ = fds[1];
+    pid_ = fork();
+    if (pid_ == 0) {
+      dup2(fds[0], STDIN_FILENO);
+      std::vector<const char*> argv = {kDriver, "--control", control_path_.c_str()};
+      for (const std::string& word : command) {
+        argv.push_back(word.c_str());
+      }
+      argv.push_back(nullptr);
+      execv(kDriver, const_cast<char* const*>(argv.data()));
+      _exit(1);
+    }
+    close(fds[0]);
+  }
+  ~RunningGuest() {
+    if (input_ >= 0) {
+      Finish();
+    }
+  }
+  RunningGuest(const RunningGuest&) = delete;
+  RunningGuest& operator=(const RunningGuest&) = delete;
+
+  // Waits until some TCP entry has the state; its host port, or 0 if the guest ended before.
+  uint16_t WaitForPort(uint16_t guest_port, bool is_listening) {
+    while (waitpid(pid_, nullptr, WNOHANG) == 0) {
+      const int fd = open(control_path_.c_str(), O_RDONLY | O_CLOEXEC);
+      void* const memory = fd < 0 ? MAP_FAILED : mmap(nullptr, sizeof(ControlBlock), PROT_READ, MAP_SHARED, fd, 0);
+      close(fd);
+      if (memory == MAP_FAILED || fs::file_size(control_path_) < sizeof(ControlBlock)) {
+        continue;
+      }
+      uint16_t host_port = 0;
+      for (const ControlPort& entry : static_cast<ControlBlock*>(memory)->ports) {
+        if (entry.guest_port.load() == guest_port && (entry.listening.load() != 0) == is_listening) {
+          host_port = entry.host_port.load();
+        }
+      }
+      munmap(memory, sizeof(ControlBlock));
+      if (host_port != 0) {
+        return host_port;
+      }
+      sched_yield();
+    }
+    return 0;
+  }
+
+  int Finish() {
+    close(input_);
+    input_ = -1;
+    int status = 0;
+    waitpid(pid_, &status, 0);
+    return status;
+  }
+
+ private:
+  std::string control_path_;
+  pid_t pid_ = -1;
+  int input_ = -1;
+};
+
+TEST(Ports, AListenerIsReachedAtTheHostPortThatIsReported) {
+  const Folder folder;
+  constexpr uint16_t kGuestPort = 8080;
+  RunningGuest guest(folder, {Guest("one_answer"), std::to_string(kGuestPort)});
+  const uint16_t host_port = guest.WaitForPort(kGuestPort, true);
+  ASSERT_NE(host_port, 0);
+  EXPECT_NE(host_port, kGuestPort);
+  const int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+  sockaddr_in address = {};
+  address.sin_family = AF_INET;
+  address.sin_port = htons(host_port);
+  address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+  ASSERT_EQ(connect(fd, reinterpret_cast<sockaddr*>(&address), sizeof(address)), 0);
+  char text[16] = {};
+  EXPECT_EQ(recv(fd, text, sizeof(text), MSG_WAITALL), 6);
+  EXPECT_STREQ(text, "answer");
+  close(fd);
+  EXPECT_EQ(guest.WaitForPort(kGuestPort, false), host_port) << "a closed listener must be seen";
+  EXPECT_EQ(guest.Finish(), 0);
+}
+
+// A guest expects its vector registers unchanged, and the kernel saves none.
+TEST(GuestSideCode, UsesGeneralRegistersOnly) {
+  const Folder folder;
+  const Outcome outcome = RunOnLinux({"/bin/sh", "-c",
+                                      std::string("objdump -d --no-show-raw-insn ") + JUNCTION_GUEST_SIDE_OBJECTS +
+                                          " | grep -cE \"%[xyz]mm|%st|%mm[0-7]\""},
+                                     folder);
+  EXPECT_EQ(outcome.out, "0\n") << outcome.err;
+}
+
+}  // namespace
+}  // namespace junction
