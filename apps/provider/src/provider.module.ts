@@ -4,13 +4,14 @@ import {
   Inject,
   Injectable,
   Module,
+  type OnApplicationBootstrap,
   type OnApplicationShutdown,
   type OnModuleInit,
   type Provider as NestProvider,
   type Type,
 } from '@nestjs/common';
 import { functionV1 } from '@junctiond/contracts';
-import { APP_CONFIG, LOGGER, RpcServerModule, TELEMETRY } from '@junctiond/rpc/nest';
+import { APP_CONFIG, LOGGER, RpcServerHost, RpcServerModule, TELEMETRY } from '@junctiond/rpc/nest';
 import type { Logger, Telemetry } from '@junctiond/telemetry';
 import type { ProviderConfig } from './config.js';
 import { createProvider, type Provider } from './create-provider.js';
@@ -53,11 +54,12 @@ function part<T>(token: Type<T>, take: (provider: Provider) => T): NestProvider 
 
 /** Starts the provider with the app and stops it after its gRPC server. */
 @Injectable()
-export class ProviderHost implements OnModuleInit, OnApplicationShutdown {
+export class ProviderHost implements OnModuleInit, OnApplicationBootstrap, OnApplicationShutdown {
   constructor(
     @Inject(PROVIDER) private readonly provider: Provider,
     @Inject(TELEMETRY) private readonly telemetry: Telemetry,
     private readonly rpcMetrics: RpcMetrics,
+    private readonly server: RpcServerHost,
   ) {}
 
   onModuleInit(): void {
@@ -65,6 +67,13 @@ export class ProviderHost implements OnModuleInit, OnApplicationShutdown {
     this.telemetry.addSource(functionMetrics(this.provider));
     this.telemetry.setHealth(() => this.provider.state.health);
     this.provider.start();
+  }
+
+  /** gRPC health: not serving before the state is known, as /healthz. The server of an imported module listens by now. */
+  onApplicationBootstrap(): void {
+    const tell = (): void => this.server.setServing(this.provider.state.health.isHealthy);
+    this.provider.state.onReady(tell);
+    tell();
   }
 
   async onApplicationShutdown(): Promise<void> {

@@ -70,6 +70,11 @@ export class StateConnection {
     return this.#isUp;
   }
 
+  /** For people, while it is down: where Redis is and why it cannot be reached. Undefined while it is up. */
+  get problem(): string | undefined {
+    return this.#isUp ? undefined : this.#describe(this.#lastError ?? new Error('not connected'));
+  }
+
   /** Where Redis is, without credentials; for messages. */
   get place(): string {
     return this.#place;
@@ -153,10 +158,12 @@ export class StateConnection {
       return error;
     }
     const why = this.#isUp ? error : (this.#lastError ?? error);
+    return new StateError('unavailable', this.#describe(why), { cause: error });
+  }
+
+  #describe(why: unknown): string {
     const text = why instanceof Error ? why.message : String(why);
-    return new StateError('unavailable', `the state store (Redis at ${this.#place}) is not available: ${text}`, {
-      cause: error,
-    });
+    return `the state store (Redis at ${this.#place}) is not available: ${text}`;
   }
 }
 

@@ -40,6 +40,7 @@ describe('StateConnection', () => {
       message: expect.stringContaining('unix:/nonexistent/redis.sock'),
     });
     expect(connection.isUp).toBe(false);
+    expect(connection.problem).toContain('unix:/nonexistent/redis.sock');
   });
 
   it('queues nothing while Redis is down and works again when it is back', async () => {
@@ -78,6 +79,7 @@ describe('StateConnection', () => {
     const redis = await server({ password: 'right' });
     const good = open(redis.url, { password: 'right' });
     await good.whenUp(AbortSignal.timeout(10_000));
+    expect(good.problem).toBeUndefined();
     expect(await good.run((client) => client.ping())).toBe('PONG');
 
     const bad = open(redis.url, { password: 'wrong-password', connectTimeoutMs: 200, commandTimeoutMs: 200 });

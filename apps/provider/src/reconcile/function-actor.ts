@@ -2,7 +2,7 @@
 import type { ReplicaRecord } from '@junctiond/function-state';
 import { hasKind } from '@junctiond/rpc';
 import type { Logger } from '@junctiond/telemetry';
-import { type FailureBackoff, type FailureLog, noteFailure } from '../domain/failure-log.js';
+import type { FailureBackoff } from '../domain/failure-log.js';
 import type { FunctionKey } from '../domain/function-key.js';
 import { type FunctionPlan, planFunction, type ReplicaView, type Wanted } from '../domain/function-plan.js';
 import type { ReplicaStatus } from '../domain/function-status.js';
@@ -16,6 +16,8 @@ import type { GatewayRegistry } from '../routes/gateway-registry.js';
 import type { RouteTable } from '../routes/route-table.js';
 import type { CatalogEntry, FunctionCatalog } from '../state/function-catalog.js';
 import type { ReplicaRecorder } from '../state/replica-recorder.js';
+import { DrainBook } from './drain-book.js';
+import { FailureTracker } from './failure-tracker.js';
 import type { ImageResolver } from './image-resolver.js';
 import type { ReplicaStarter } from './replica-starter.js';
 
@@ -37,13 +39,6 @@ export interface ActorContext {
   readonly hindrance: () => string | undefined;
 }
 
-/** What is to be remembered of a draining replica. */
-interface Drain {
-  /** Routes have been without it since this version. */
-  readonly routesVersion: bigint;
-  readonly deadlineMs: number;
-}
-
 /** After something that is nobody's fault, such as a call that junctiond did not answer in time. */
 const TRANSIENT_PAUSE_MS = 1_000;
 /** For replicas of functions that are not known any more. */
@@ -59,10 +54,10 @@ export class FunctionActor {
   readonly #name: string;
   readonly #key: FunctionKey;
   readonly #context: ActorContext;
-  readonly #drains = new Map<string, Drain>();
+  readonly #drains: DrainBook;
+  readonly #failures: FailureTracker;
   readonly #removing = new Set<string>();
   readonly #secretsWritten = new Map<string, string>();
-  #failures: FailureLog | undefined;
   #isActing = false;
   #pausedUntilMs = 0;
   #stopTimer: (() => void) | undefined;
@@ -74,6 +69,8 @@ export class FunctionActor {
     this.#name = name;
     this.#key = key;
     this.#context = context;
+    this.#drains = new DrainBook(context.gateways);
+    this.#failures = new FailureTracker(context.backoff, context.clock);
     for (const { id, secretsRevision } of recorded) {
       this.#secretsWritten.set(id, secretsRevision);
     }
@@ -97,7 +94,7 @@ export class FunctionActor {
 
   /** Replicas of it wait for gateways. */
   get isDraining(): boolean {
-    return this.#drains.size > 0;
+    return !this.#drains.isEmpty;
   }
 
   /** Something may have changed. */
@@ -121,17 +118,19 @@ export class FunctionActor {
       this.#drainMs = Math.max(entry.settings.gracePeriodMs, entry.settings.timeoutMs);
     }
     for (;;) {
+      const nowMs = this.#context.clock.nowMs();
       const views = this.#views();
-      this.#countFailures(entry, views);
+      this.#failures.observe(entry?.record, views);
       const plan = planFunction({
         wanted: entry === undefined ? undefined : this.#wanted(entry),
         replicas: views,
-        failures: this.#failures,
-        nowMs: this.#context.clock.nowMs(),
+        failures: this.#failures.log,
+        nowMs,
       });
-      const version = this.#publish(entry, plan, views);
+      const routesVersion = this.#publish(entry, plan, views);
+      const known = this.#context.instances.of(this.#name).map(({ id }) => id);
       // A replica whose draining nobody has to wait for goes in the plan after this one.
-      if (!this.#noteDrains(plan, version)) {
+      if (!this.#drains.note(plan, known, { routesVersion, deadlineMs: nowMs + this.#drainMs })) {
         this.#status = { available: plan.serving.length, reason: plan.reason, failure: plan.failure };
         this.#record(entry, plan, views);
         this.#setTimer(plan);
@@ -172,14 +171,12 @@ export class FunctionActor {
   /** Starts a plan's other actions; answers those that the next plan has to wait for. They never reject. */
   #begin({ create, refreshSecrets }: FunctionPlan): Promise<void>[] {
     const { catalog, hindrance, clock } = this.#context;
-    const nowMs = clock.nowMs();
     const entry = catalog.find(this.#name);
-    if (entry === undefined || hindrance() !== undefined || nowMs < this.#pausedUntilMs) {
+    if (entry === undefined || hindrance() !== undefined || clock.nowMs() < this.#pausedUntilMs) {
       return [];
     }
     const { imageDigest, wantedReplicas, generation } = entry.record;
-    const mayRetry = this.#failures?.generation !== generation || nowMs >= this.#failures.retryAtMs;
-    if (imageDigest === '' && wantedReplicas > 0 && mayRetry) {
+    if (imageDigest === '' && wantedReplicas > 0 && this.#failures.mayTry(generation)) {
       this.#resolveImage(entry);
     }
     return [
@@ -216,7 +213,6 @@ export class FunctionActor {
     this.#removing.add(id);
     try {
       await junctiond.delete(id, this.#graceMs);
-      this.#drains.delete(id);
       this.#secretsWritten.delete(id);
       instances.remove(id);
       this.#removing.delete(id);
@@ -246,15 +242,13 @@ export class FunctionActor {
 
   /** Counts a failure that the function or the node is to blame for; after any other the same is tried again soon. */
   #failed(entry: CatalogEntry, error: unknown, what: string, isTransient: boolean): void {
-    const { log, clock, backoff } = this.#context;
-    const reason = `${what}: ${messageOf(error)}`;
-    log.warn({ function: this.#name, error: messageOf(error) }, what);
+    const reason = messageOf(error);
+    this.#context.log.warn({ function: this.#name, error: reason }, what);
     if (isTransient) {
       this.#pause();
-      return;
+    } else {
+      this.#failures.note(entry.record.generation, `${what}: ${reason}`);
     }
-    const { generation } = entry.record;
-    this.#failures = noteFailure(this.#failures, { generation, reason }, backoff, clock.nowMs());
   }
 
   #pause(): void {
@@ -262,47 +256,17 @@ export class FunctionActor {
   }
 
   #views(): ReplicaView[] {
-    const { instances, gateways } = this.#context;
-    return instances
+    return this.#context.instances
       .of(this.#name)
       .filter(({ id }) => !this.#removing.has(id))
       .map((replica) => {
-        const drain = this.#drains.get(replica.id);
+        const draining = this.#drains.of(replica.id);
         return {
           ...replica,
           secretsRevision: this.#secretsWritten.get(replica.id),
-          ...(drain === undefined
-            ? {}
-            : {
-                draining: {
-                  deadlineMs: drain.deadlineMs,
-                  isReleased: gateways.isReleased(replica.id, drain.routesVersion),
-                },
-              }),
+          ...(draining === undefined ? {} : { draining }),
         };
       });
-  }
-
-  /** Failures are forgotten when all wanted replicas are ready, or with time; each failed replica counts once. */
-  #countFailures(entry: CatalogEntry | undefined, views: readonly ReplicaView[]): void {
-    if (entry === undefined) {
-      this.#failures = undefined;
-      return;
-    }
-    const { generation, wantedReplicas } = entry.record;
-    const current = views.filter((view) => view.generation === generation);
-    const ready = current.filter(({ phase }) => phase === 'ready').length;
-    const { backoff, clock } = this.#context;
-    const isLongAgo = this.#failures !== undefined && clock.nowMs() >= this.#failures.retryAtMs + backoff.maxDelayMs;
-    if ((wantedReplicas > 0 && ready >= wantedReplicas) || (current.length === 0 && isLongAgo)) {
-      this.#failures = undefined;
-    }
-    for (const { id, phase, reason } of current) {
-      if (phase === 'failed') {
-        const failure = { generation, instanceId: id, reason: reason === '' ? 'the instance failed' : reason };
-        this.#failures = noteFailure(this.#failures, failure, backoff, clock.nowMs());
-      }
-    }
   }
 
   #wanted({ record }: CatalogEntry): Wanted {
@@ -323,8 +287,7 @@ export class FunctionActor {
     if (imageDigest !== '') {
       return undefined;
     }
-    const failed = this.#failures?.generation === generation ? this.#failures.reason : undefined;
-    return { reason: failed ?? 'the image is being fetched', isFault: false };
+    return { reason: this.#failures.reasonOf(generation) ?? 'the image is being fetched', isFault: false };
   }
 
   /** Answers the version under which gateways see what the plan says. */
@@ -333,23 +296,6 @@ export class FunctionActor {
     return entry === undefined
       ? routes.remove(this.#name)
       : routes.set(routeOf(this.#key, entry.settings, entry.record.wantedReplicas, plan, views));
-  }
-
-  /** True when a replica began to drain: it may be free to go already. */
-  #noteDrains({ draining, remove }: FunctionPlan, routesVersion: bigint): boolean {
-    let hasNew = false;
-    for (const id of draining) {
-      if (!this.#drains.has(id)) {
-        this.#drains.set(id, { routesVersion, deadlineMs: this.#context.clock.nowMs() + this.#drainMs });
-        hasNew = true;
-      }
-    }
-    for (const id of this.#drains.keys()) {
-      if (!draining.includes(id) && !remove.includes(id) && !this.#removing.has(id)) {
-        this.#drains.delete(id);
-      }
-    }
-    return hasNew;
   }
 
   #record(entry: CatalogEntry | undefined, plan: FunctionPlan, views: readonly ReplicaView[]): void {

@@ -13,6 +13,7 @@ import type { LeaseKeeper } from './lease-keeper.js';
 
 /** Chosen: Redis answers again within a moment, or its connection breaks and is reported. */
 const RELOAD_DELAY_MS = 1_000;
+const QUIET_START_MS = 3_000;
 
 /**
  * Between the API and the state store: loads the catalog each time the lease is taken or Redis is back, and lets changes
@@ -53,10 +54,16 @@ export class StateKeeper {
     this.#state.connection.onChange((isUp) => {
       if (!isUp) {
         this.#isCurrent = false;
-        this.#log.warn({ redis: this.#state.connection.place }, 'Redis is not available: changes have to wait');
+        this.#log.warn(`${this.#describeProblem()}; changes have to wait`);
       }
     });
     this.#lease.start();
+    // Said once: what is missing at the start comes up with the rest of the stack, as a rule.
+    this.#stopRetry = this.#clock.after(QUIET_START_MS, () => {
+      if (this.problem !== undefined) {
+        this.#log.warn(`not ready yet: ${this.problem}`);
+      }
+    });
   }
 
   async stop(): Promise<void> {
@@ -203,8 +210,8 @@ export class StateKeeper {
     if (this.#isForeign) {
       return `Redis at ${connection.place} has lost its data or is another one: nothing is changed until the provider is restarted`;
     }
-    if (!connection.isUp) {
-      return `the state store (Redis at ${connection.place}) is not available`;
+    if (connection.problem !== undefined) {
+      return connection.problem;
     }
     const holder = this.#lease.otherHolder;
     if (holder !== undefined) {
