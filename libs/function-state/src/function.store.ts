@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 import type { functionV1 } from '@junctiond/contracts';
 import type { Fence } from './fence.js';
-import { fenced } from './fence.js';
 import { decodeFunction, encodeSpec, FUNCTION_SCHEMA, type FunctionRecord } from './function.record.js';
 import { FENCE, luaScript } from './lua-script.js';
-import { StateError } from './state.error.js';
+import { throwUnlessOk } from './script-status.js';
+import type { StateError } from './state.error.js';
 import type { StateConnection } from './state-connection.js';
 import type { StateKeys } from './state-keys.js';
 
@@ -196,18 +196,8 @@ export class FunctionStore {
     args: (string | number)[],
   ): Promise<Record<string, string>> {
     const [status, ...reply] = await this.#connection.script(script, keys, [this.#fence.require(), ...args]);
-    switch (status) {
-      case 'ok':
-        return pairs(reply);
-      case 'fenced':
-        throw fenced();
-      case 'namespace-missing':
-        throw new StateError('namespace-missing', `namespace ${namespace} does not exist`);
-      case 'already-exists':
-        throw new StateError('already-exists', `function ${name} exists already in namespace ${namespace}`);
-      default:
-        throw new StateError('not-found', `function ${name} does not exist in namespace ${namespace}`);
-    }
+    throwUnlessOk(status, `function ${name}`, namespace);
+    return pairs(reply);
   }
 }
 

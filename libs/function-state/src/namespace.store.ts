@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 import type { Fence } from './fence.js';
-import { fenced } from './fence.js';
 import { FENCE, luaScript } from './lua-script.js';
+import { throwUnlessOk } from './script-status.js';
 import { StateError } from './state.error.js';
 import type { StateConnection } from './state-connection.js';
 import type { StateKeys } from './state-keys.js';
@@ -85,21 +85,13 @@ export class NamespaceStore {
       name,
       ...args,
     ]);
-    switch (status) {
-      case 'ok':
-        return;
-      case 'fenced':
-        throw fenced();
-      case 'already-exists':
-        throw new StateError('already-exists', `namespace ${name} exists already`);
-      case 'not-empty':
-        throw new StateError(
-          'not-empty',
-          `namespace ${name} still has ${String(functions)} functions and ${String(secrets)} secrets`,
-        );
-      default:
-        throw new StateError('not-found', `namespace ${name} does not exist`);
+    if (status === 'not-empty') {
+      throw new StateError(
+        'not-empty',
+        `namespace ${name} still has ${String(functions)} functions and ${String(secrets)} secrets`,
+      );
     }
+    throwUnlessOk(status, `namespace ${name}`);
   }
 }
 

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 import type { Fence } from './fence.js';
-import { fenced } from './fence.js';
 import { FENCE, luaScript } from './lua-script.js';
+import { throwUnlessOk } from './script-status.js';
 import type { SecretSealer } from './secret-sealer.js';
 import { StateError } from './state.error.js';
 import type { StateConnection } from './state-connection.js';
@@ -116,18 +116,7 @@ export class SecretStore {
     args: (string | number)[],
   ): Promise<void> {
     const [status] = await this.#connection.script(script, keys, [this.#fence.require(), ...args]);
-    switch (status) {
-      case 'ok':
-        return;
-      case 'fenced':
-        throw fenced();
-      case 'namespace-missing':
-        throw new StateError('namespace-missing', `namespace ${namespace} does not exist`);
-      case 'already-exists':
-        throw new StateError('already-exists', `secret ${name} exists already in namespace ${namespace}`);
-      default:
-        throw new StateError('not-found', `secret ${name} does not exist in namespace ${namespace}`);
-    }
+    throwUnlessOk(status, `secret ${name}`, namespace);
   }
 }
 
