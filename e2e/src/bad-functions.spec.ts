@@ -5,7 +5,7 @@ import { exchange, exchangeRaw, until } from '@junctiond/testing';
 import { type FunctionDeployment, type FunctionStatus } from './faas-cli/openfaas-api.js';
 import { HttpStream } from './stack/http-stream.js';
 import { builtImage } from './stack/images.js';
-import { TestStack } from './stack/test-stack.js';
+import { TestStack, stackTimeoutMs } from './stack/test-stack.js';
 
 interface StatusWithReason extends FunctionStatus {
   readonly reason?: string;
@@ -17,7 +17,7 @@ beforeAll(async () => {
   // Functions that never listen are given up after this, not after the default.
   stack = await TestStack.start({ JUNCTION_JUNCTIOND_LISTEN_DEADLINE: '3s' });
   await stack.deploy({ service: 'bystander', image: builtImage('probe') });
-});
+}, stackTimeoutMs);
 afterAll(() => stack.stop());
 
 afterEach(async () => {

@@ -7,7 +7,7 @@ import { once } from 'node:events';
 import { connect } from 'node:net';
 import { HttpStream } from './stack/http-stream.js';
 import { builtImage } from './stack/images.js';
-import { TestStack } from './stack/test-stack.js';
+import { TestStack, stackTimeoutMs } from './stack/test-stack.js';
 
 /** A request as the probe function saw it. */
 interface Seen {
@@ -27,7 +27,7 @@ let stack: TestStack;
 beforeAll(async () => {
   stack = await TestStack.start();
   await stack.deploy({ service: 'probe', image: builtImage('probe') });
-});
+}, stackTimeoutMs);
 afterAll(() => stack.stop());
 
 function url(rest: string): string {

@@ -4,13 +4,13 @@ import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { until } from '@junctiond/testing';
 import { type FunctionDeployment, type FunctionStatus } from './faas-cli/openfaas-api.js';
 import { builtImage } from './stack/images.js';
-import { TestStack } from './stack/test-stack.js';
+import { TestStack, stackTimeoutMs } from './stack/test-stack.js';
 
 let stack: TestStack;
 
 beforeAll(async () => {
   stack = await TestStack.start();
-});
+}, stackTimeoutMs);
 afterAll(() => stack.stop());
 
 const good: FunctionDeployment = { service: 'good', image: builtImage('probe') };

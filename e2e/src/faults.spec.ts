@@ -5,7 +5,7 @@ import { exchange, until } from '@junctiond/testing';
 import { type FunctionStatus } from './faas-cli/openfaas-api.js';
 import { builtImage } from './stack/images.js';
 import { Load } from './stack/load.js';
-import { type ProcessName, TestStack } from './stack/test-stack.js';
+import { type ProcessName, TestStack, stackTimeoutMs } from './stack/test-stack.js';
 
 const connections = 8;
 let stack: TestStack;
@@ -14,7 +14,7 @@ beforeAll(async () => {
   stack = await TestStack.start();
   await stack.deploy({ service: 'aes', image: builtImage('aes') });
   await stack.deploy({ service: 'probe', image: builtImage('probe') });
-});
+}, stackTimeoutMs);
 afterAll(() => stack.stop());
 
 async function tokenOf(name: string): Promise<string> {

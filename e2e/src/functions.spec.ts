@@ -5,13 +5,13 @@ import { exchange, keepAliveAgent } from '@junctiond/testing';
 import { randomBytes } from 'node:crypto';
 import { encryptedHex } from './stack/aes.js';
 import { builtImage } from './stack/images.js';
-import { TestStack } from './stack/test-stack.js';
+import { TestStack, stackTimeoutMs } from './stack/test-stack.js';
 
 let stack: TestStack;
 
 beforeAll(async () => {
   stack = await TestStack.start();
-});
+}, stackTimeoutMs);
 afterAll(() => stack.stop());
 
 describe.each(['aes', 'aes-cpp', 'aes-python', 'aes-node', 'http-watchdog'])('%s', (name) => {

@@ -9,7 +9,7 @@ import { join } from 'node:path';
 import { encryptedHex } from './stack/aes.js';
 import { builtImage, imagesFolder } from './stack/images.js';
 import { Registry } from './stack/registry.js';
-import { TestStack } from './stack/test-stack.js';
+import { TestStack, stackTimeoutMs } from './stack/test-stack.js';
 
 const scratch = mkdtempSync(join(tmpdir(), 'e2e-images-'));
 const user = { name: 'puller', password: 'a password: of "all" kinds' };
@@ -29,7 +29,7 @@ beforeAll(async () => {
     JUNCTION_JUNCTIOND_INSECURE_REGISTRIES: [open, guarded, passing].map(({ address }) => address).join(','),
     JUNCTION_JUNCTIOND_REGISTRY_AUTH_FILE: authFile,
   });
-});
+}, stackTimeoutMs);
 afterAll(async () => {
   await stack.stop();
   await open.stop();

@@ -8,13 +8,13 @@ import { encryptedHex } from './stack/aes.js';
 import { HttpStream } from './stack/http-stream.js';
 import { builtImage } from './stack/images.js';
 import { Load } from './stack/load.js';
-import { TestStack } from './stack/test-stack.js';
+import { TestStack, stackTimeoutMs } from './stack/test-stack.js';
 
 let stack: TestStack;
 
 beforeAll(async () => {
   stack = await TestStack.start();
-});
+}, stackTimeoutMs);
 afterAll(() => stack.stop());
 
 async function scale(name: string, replicas: number): Promise<void> {

@@ -3,7 +3,7 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { exchange, until } from '@junctiond/testing';
 import { builtImage } from './stack/images.js';
-import { TestStack } from './stack/test-stack.js';
+import { TestStack, stackTimeoutMs } from './stack/test-stack.js';
 
 let stack: TestStack;
 
@@ -12,7 +12,7 @@ beforeAll(async () => {
   await stack.deploy({ service: 'measured', image: builtImage('probe'), labels: { 'com.openfaas.scale.min': '1' } });
   for (let i = 0; i < 5; i++) await exchange(stack.functionUrl('measured', '/echo'));
   for (let i = 0; i < 3; i++) await exchange(stack.functionUrl('measured', '/status?code=500'));
-});
+}, stackTimeoutMs);
 afterAll(() => stack.stop());
 
 async function metrics(port: number): Promise<string> {

@@ -6,14 +6,14 @@ import { once } from 'node:events';
 import { type Socket, connect } from 'node:net';
 import { HttpStream } from './stack/http-stream.js';
 import { builtImage } from './stack/images.js';
-import { TestStack } from './stack/test-stack.js';
+import { TestStack, stackTimeoutMs } from './stack/test-stack.js';
 
 let stack: TestStack;
 
 beforeAll(async () => {
   stack = await TestStack.start();
   await stack.deploy({ service: 'probe', image: builtImage('probe') });
-});
+}, stackTimeoutMs);
 afterAll(() => stack.stop());
 
 async function expectServed(): Promise<void> {

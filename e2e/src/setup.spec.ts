@@ -5,7 +5,7 @@ import { exchange } from '@junctiond/testing';
 import { existsSync, readFileSync, readdirSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { encryptedHex } from './stack/aes.js';
-import { type CommandResult, type StackStatus, TestStack } from './stack/test-stack.js';
+import { type CommandResult, type StackStatus, TestStack, stackTimeoutMs } from './stack/test-stack.js';
 
 let stack: TestStack;
 let first: CommandResult;
@@ -56,7 +56,7 @@ beforeAll(async () => {
   before = hostTraces();
   stack = await TestStack.plan();
   first = await stack.junction('up');
-});
+}, stackTimeoutMs);
 afterAll(async () => {
   await stack.junction('down', '--purge');
 });

@@ -11,7 +11,7 @@ import { OwnFaasCli } from './faas-cli/own-faas-cli.js';
 import { RealFaasCli, findFaasCli } from './faas-cli/real-faas-cli.js';
 import { encryptedHex } from './stack/aes.js';
 import { builtImage, imagesFolder } from './stack/images.js';
-import { TestStack, projectRoot } from './stack/test-stack.js';
+import { TestStack, projectRoot, stackTimeoutMs } from './stack/test-stack.js';
 
 const stackFile = join(projectRoot, 'functions/stack.yml');
 const variables = { FUNCTIONS: imagesFolder };
@@ -22,7 +22,7 @@ let stack: TestStack;
 
 beforeAll(async () => {
   stack = await TestStack.start();
-});
+}, stackTimeoutMs);
 afterAll(async () => {
   await stack.stop();
   rmSync(scratch, { recursive: true });

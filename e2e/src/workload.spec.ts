@@ -5,7 +5,7 @@ import { exchange, until } from '@junctiond/testing';
 import { readFileSync } from 'node:fs';
 import { HttpStream } from './stack/http-stream.js';
 import { builtImage } from './stack/images.js';
-import { TestStack } from './stack/test-stack.js';
+import { TestStack, stackTimeoutMs } from './stack/test-stack.js';
 
 /** What the probe function tells of its surroundings. */
 interface About {
@@ -39,7 +39,7 @@ beforeAll(async () => {
     limits: { memory: '128Mi', cpu: '1' },
     readOnlyRootFilesystem: true,
   });
-});
+}, stackTimeoutMs);
 afterAll(() => stack.stop());
 
 async function ask(path: string, name = 'probe'): Promise<unknown> {

@@ -17,6 +17,9 @@ import {
 /** The project's root folder. */
 export const projectRoot = join(import.meta.dirname, '../../..');
 
+/** For the hook that starts a stack: more than `./junction up` takes before it gives up by itself. */
+export const stackTimeoutMs = 180_000;
+
 export type ProcessName =
   'gateway' | 'provider' | 'junctiond' | 'scheduler-monitor' | 'scheduler' | 'redis' | 'supervisor';
 
