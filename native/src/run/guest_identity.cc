@@ -20,10 +20,11 @@ namespace {
 
 struct Limit {
   __rlimit_resource resource;
-  rlim_t most;
+  rlim_t value;
 };
 
-// What cgroups do not limit. NOFILE: enough for any server, and bounds what one instance takes of the host's memory.
+// What cgroups do not limit, the same wherever junction_run was started from. NOFILE: enough for any server, and bounds what
+// one instance takes of the host's memory.
 constexpr Limit kLimits[] = {
     {RLIMIT_CORE, 0}, {RLIMIT_NOFILE, 65536}, {RLIMIT_RTPRIO, 0}, {RLIMIT_NICE, 0}, {RLIMIT_MEMLOCK, 64 * 1024 * 1024},
 };
@@ -54,11 +55,8 @@ Result<void> SetCapabilities(uint32_t low_bits) {
 }
 
 Result<void> SetLimits() {
-  for (const auto& [resource, most] : kLimits) {
-    rlimit limit{};
-    getrlimit(resource, &limit);
-    limit.rlim_max = limit.rlim_max < most ? limit.rlim_max : most;
-    limit.rlim_cur = resource == RLIMIT_NOFILE || limit.rlim_cur > limit.rlim_max ? limit.rlim_max : limit.rlim_cur;
+  for (const auto& [resource, value] : kLimits) {
+    const rlimit limit = {.rlim_cur = value, .rlim_max = value};
     if (setrlimit(resource, &limit) != 0) {
       return ErrnoError("set resource limit " + std::to_string(resource));
     }

@@ -45,6 +45,20 @@ int Write(const char* path) {
   return 0;
 }
 
+// Writes up to 2 MiB.
+int Fill(const char* path) {
+  const std::string piece(64 * 1024, 'x');
+  const int fd = open(path, O_WRONLY | O_CREAT, 0644);
+  for (int i = 0; i < 32; ++i) {
+    if (write(fd, piece.data(), piece.size()) < 0) {
+      printf("fill %s: %s below 2 MiB\n", path, ErrorName(errno));
+      return 0;
+    }
+  }
+  printf("fill %s: all written\n", path);
+  return 0;
+}
+
 int Read(const char* path) {
   char text[4096];
   const int fd = open(path, O_RDONLY);
@@ -167,12 +181,17 @@ int main(int argc, char** argv) {
   const char* operand = argc > 2 ? argv[2] : "";
   if (action == "identity") return Identity();
   if (action == "write") return Write(operand);
+  if (action == "fill") return Fill(operand);
   if (action == "read") return Read(operand);
   if (action == "stat") return Stat(operand);
   if (action == "list") return List(operand);
   if (action == "fds") return Descriptors();
   if (action == "env") return Environment();
   if (action == "refused") return Refused();
+  if (action == "exec") {
+    execv(operand, argv + 2);
+    return 1;
+  }
   if (action == "exit") return std::atoi(operand);
   if (action == "crash") return *static_cast<volatile int*>(nullptr);
   if (action == "wait") WaitForSignals();

@@ -277,6 +277,43 @@ TEST_F(SandboxTest, RefusesWhatMustBeRefused) {
   EXPECT_EQ(Output({}, {"refused"}), "packet socket: EAFNOSUPPORT\nkill host: ESRCH\ndevice: EPERM\n");
 }
 
+TEST_F(SandboxTest, AGuestsExecChangesNothing) {
+  EXPECT_EQ(Output({"--uid", "9"}, {"exec", "/bin/probe", "identity"}),
+            "pid 1 uid 9 gid 0 groups 0\nno_new_privs 1 dumpable 1\nbounding set 0\n");
+  EXPECT_EQ(Output({}, {"exec", "/bin/probe", "refused"}), Output({}, {"refused"}));
+  EXPECT_TRUE(Has(Output({}, {"exec", "/bin/probe", "read", "/proc/self/status"}), "Seccomp:\t2\n"));
+}
+
+TEST_F(SandboxTest, LimitsWhatCgroupsDoNot) {
+  const std::string limits = Output({}, {"read", "/proc/self/limits"});
+  EXPECT_TRUE(Has(limits, "Max open files            65536                65536 ")) << limits;
+  EXPECT_TRUE(Has(limits, "Max core file size        0                    0 ")) << limits;
+  EXPECT_TRUE(Has(limits, "Max realtime priority     0                    0 ")) << limits;
+}
+
+TEST_F(SandboxTest, BoundsWhatTheGuestWrites) {
+  EXPECT_EQ(Output({"--scratch_max_bytes", "1048576"}, {"fill", "/tmp/file"}), "fill /tmp/file: ENOSPC below 2 MiB\n");
+  EXPECT_EQ(Output({"--scratch_max_bytes", "1048576"}, {"fill", "/data/file"}),
+            "fill /data/file: ENOSPC below 2 MiB\n");
+}
+
+TEST_F(SandboxTest, DoesWithoutOwnersWhereTheyCannotBeMapped) {
+  // No kernel maps the owners of an overlay.
+  for (const char* folder : {"upper", "work", "overlay"}) {
+    std::filesystem::create_directory(dir_.File(folder));
+  }
+  const std::string layers =
+      "lowerdir=" + dir_.File("rootfs") + ",upperdir=" + dir_.File("upper") + ",workdir=" + dir_.File("work");
+  ASSERT_EQ(mount("overlay", dir_.File("overlay").c_str(), "overlay", 0, layers.c_str()), 0) << std::strerror(errno);
+  Instance instance(
+      {JUNCTION_RUN, config_, "--chroot_path", dir_.File("overlay"), "--", "/bin/probe", "stat", "/data/owned.txt"},
+      {});
+  EXPECT_EQ(instance.Finish(), 0);
+  EXPECT_EQ(instance.output, "stat /data/owned.txt: 65534 65534 644\n");
+  EXPECT_TRUE(Has(instance.errors, "cannot map owners")) << instance.errors;
+  EXPECT_EQ(umount(dir_.File("overlay").c_str()), 0);
+}
+
 TEST_F(SandboxTest, EndsWithTheGuestsStatus) {
   EXPECT_EQ(Start({}, {"exit", "0"})->Finish(), 0);
   EXPECT_EQ(Start({}, {"exit", "7"})->Finish(), 7);
@@ -499,6 +536,31 @@ TEST_F(SandboxTest, RecordsThatTheGuestRanOutOfMemory) {
   EXPECT_EQ(instance->Finish(), 128 + SIGKILL);
   EXPECT_EQ(Field(Status(), "oomKilled"), "true") << Status();
   EXPECT_EQ(Field(Status(), "signal"), "9");
+}
+
+TEST_F(SandboxTest, TheGuestIsBornInAUnifiedCgroup) {
+  // Mounted here, as a host with v1 controllers may not show it. All mounts of it are one tree.
+  std::filesystem::create_directory(dir_.File("unified"));
+  ASSERT_EQ(mount("cgroup2", dir_.File("unified").c_str(), "cgroup2", 0, nullptr), 0) << std::strerror(errno);
+  const std::string cgroup = dir_.File("unified/junction-test-" + std::to_string(getpid()));
+  ASSERT_TRUE(std::filesystem::create_directory(cgroup));
+  const auto instance = Start({"--instance_dir", dir_.File("instance"), "--cgroup", cgroup}, {"wait"});
+  const pid_t guest = GuestPid(dir_.File("instance/status.json"));
+  while (!Has(Slurp(dir_.File("instance/log")), "ready")) {
+    poll(nullptr, 0, 1);
+  }
+  EXPECT_EQ(Slurp(cgroup + "/cgroup.procs"), std::to_string(guest) + "\n");
+  instance->Signal(SIGTERM);
+  EXPECT_EQ(instance->Finish(), 128 + SIGTERM);
+  EXPECT_EQ(rmdir(cgroup.c_str()), 0);
+  EXPECT_EQ(umount(dir_.File("unified").c_str()), 0);
+}
+
+TEST_F(SandboxTest, ShowsTheGuestNoCgroupOfTheHost) {
+  const MemoryCgroup cgroup(64 * 1024 * 1024);
+  const std::string text = Output({"--cgroup", cgroup.path()}, {"read", "/proc/self/cgroup"});
+  EXPECT_FALSE(Has(text, "junction-test")) << text;
+  EXPECT_TRUE(Has(text, ":/\n")) << text;
 }
 
 TEST_F(SandboxTest, OnlyTheGuestJoinsTheCgroup) {
