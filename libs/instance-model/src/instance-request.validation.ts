@@ -175,7 +175,6 @@ function isCString(text: string): boolean {
 
 /** PATH_MAX less its end mark; no control characters, since paths are shown to people. */
 function isPath(text: string): boolean {
-  // eslint-disable-next-line no-control-regex -- control characters are what is looked for
   return Buffer.byteLength(text) <= 4095 && !/[\u0000-\u001f\u007f]/.test(text);
 }
 
