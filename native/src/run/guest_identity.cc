@@ -11,6 +11,7 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <csignal>
 #include <string>
@@ -20,11 +21,11 @@ namespace {
 
 struct Limit {
   __rlimit_resource resource;
-  rlim_t value;
+  rlim_t most;
 };
 
-// What cgroups do not limit, the same wherever junction_run was started from. NOFILE: enough for any server, and bounds what
-// one instance takes of the host's memory.
+// What cgroups do not limit. NOFILE: enough for any server, and bounds what one instance takes of the host's memory.
+// A caller's lower hard limit stays: to raise it takes CAP_SYS_RESOURCE, which not every root has.
 constexpr Limit kLimits[] = {
     {RLIMIT_CORE, 0}, {RLIMIT_NOFILE, 65536}, {RLIMIT_RTPRIO, 0}, {RLIMIT_NICE, 0}, {RLIMIT_MEMLOCK, 64 * 1024 * 1024},
 };
@@ -55,8 +56,11 @@ Result<void> SetCapabilities(uint32_t low_bits) {
 }
 
 Result<void> SetLimits() {
-  for (const auto& [resource, value] : kLimits) {
-    const rlimit limit = {.rlim_cur = value, .rlim_max = value};
+  for (const auto& [resource, most] : kLimits) {
+    rlimit limit{};
+    getrlimit(resource, &limit);  // fails for no resource that there is
+    limit.rlim_max = std::min(limit.rlim_max, most);
+    limit.rlim_cur = limit.rlim_max;
     if (setrlimit(resource, &limit) != 0) {
       return ErrnoError("set resource limit " + std::to_string(resource));
     }
