@@ -164,6 +164,7 @@ export class TestJunctiond {
         const found = instances.find(({ spec }) => spec?.id === id);
         last = found ?? last;
         if (found !== undefined && accept(found)) return found;
+        if (found?.state === instanceV1.InstanceState.INSTANCE_STATE_FAILED) break;
       }
     } catch (error) {
       if (!deadline.aborted) throw error;
