@@ -20,6 +20,7 @@ bool AreZero(const uint8_t* bytes, int count) {
 void ParseV4(const uint8_t* octets, InetAddress& address) {
   address.is_any = AreZero(octets, 4);
   address.is_loopback = octets[0] == kLoopbackNet;
+  address.is_host = address.is_loopback && octets[1] == 0 && octets[2] == 0 && octets[3] == 2;
 }
 
 void ParseV6(const uint8_t* octets, InetAddress& address) {

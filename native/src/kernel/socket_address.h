@@ -13,7 +13,8 @@ struct InetAddress {
   bool is_v6 = false;
   bool is_any = false;
   bool is_loopback = false;
-  uint16_t port = 0;  // host byte order
+  uint16_t port = 0;     // host byte order
+  bool is_host = false;  // 127.0.0.2, what `gateway` resolves to: the host's own loopback
 };
 
 /// Room for any address that the kernel looks at.

@@ -63,6 +63,14 @@ TEST(SocketAddress, TellsAnyLoopbackAndOthersApart) {
   }
 }
 
+TEST(SocketAddress, TellsTheHostsOwnLoopback) {
+  EXPECT_TRUE(Parse(V4("127.0.0.2", 80)).is_host);
+  EXPECT_TRUE(Parse(V6("::ffff:127.0.0.2", 80)).is_host);
+  for (const Address& other : {V4("127.0.0.1", 80), V4("127.1.0.2", 80), V4("10.0.0.2", 80), V6("::2", 80)}) {
+    EXPECT_FALSE(Parse(other).is_host);
+  }
+}
+
 TEST(SocketAddress, ReadsThePort) {
   EXPECT_EQ(Parse(V4("0.0.0.0", 8080)).port, 8080);
   EXPECT_EQ(Parse(V6("::", 65535)).port, 65535);

@@ -145,12 +145,14 @@ int64_t BindMapped(int fd, const SocketKind& kind, const InetAddress& address) {
 }
 
 // Replaces a loopback address by the host's if the instance has that port. True if `bytes` changed.
+// A function that listens on 8080 itself reaches the gateway's 8080 by the host's own address, which no port of the
+// instance hides.
 bool TranslateTarget(int fd, const SocketKind& kind, AddressBytes& bytes, const InetAddress& address) {
   if (!address.is_any && !address.is_loopback) {
     return false;
   }
-  uint16_t host_port = 0;
-  {
+  uint16_t host_port = address.port;
+  if (!address.is_host) {
     PortTable ports(*g_uproc.control);
     const ControlPort* const entry = ports.FindTarget(kind.protocol(), address.port, address.is_v6);
     if (entry == nullptr) {

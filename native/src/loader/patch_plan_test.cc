@@ -17,7 +17,9 @@ const PlanKey kKey = {1000, 7, 4096, 0x1234};
 Bytes Plan(const PlanHeader& header, const std::vector<PatchSite>& sites) {
   Bytes bytes(sizeof(header) + sites.size() * sizeof(PatchSite));
   std::memcpy(bytes.data(), &header, sizeof(header));
-  std::memcpy(bytes.data() + sizeof(header), sites.data(), sites.size() * sizeof(PatchSite));
+  for (size_t i = 0; i < sites.size(); ++i) {
+    std::memcpy(bytes.data() + sizeof(header) + i * sizeof(PatchSite), &sites[i], sizeof(PatchSite));
+  }
   return bytes;
 }
 
