@@ -26,7 +26,8 @@ function cgroupFolders(cgroup: string): string[] {
     .split('\n')
     .filter((line) => / - cgroup2? /.test(line))
     .map((line) => unescape(line.split(' ')[4] ?? ''));
-  return hierarchies.map((root) => join(root, cgroup)).filter((folder) => existsSync(folder));
+  // A hierarchy may be mounted more than once at a place.
+  return [...new Set(hierarchies)].map((root) => join(root, cgroup)).filter((folder) => existsSync(folder));
 }
 
 function removeCgroup(folder: string): void {
@@ -51,7 +52,10 @@ export function removeLeftovers(paths: StackPaths): string[] {
       attempt(`mount ${point}`, () => execFileSync('umount', ['--lazy', point], { stdio: 'pipe' }));
     }
   }
-  for (const folder of cgroupFolders(paths.cgroup)) attempt(`cgroup ${folder}`, () => removeCgroup(folder));
+  for (const folder of cgroupFolders(paths.cgroup)) {
+    if (!existsSync(folder)) continue; // it was the same one under another name (cpu and cpu,cpuacct)
+    attempt(`cgroup ${folder}`, () => removeCgroup(folder));
+  }
   attempt(`folder ${paths.runDir}`, () => rmSync(paths.runDir, { recursive: true, force: true }));
   return faults;
 }
