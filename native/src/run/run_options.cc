@@ -180,7 +180,8 @@ constexpr Option kOptions[] = {
        return TakeInRange(o.scratch_max_bytes, v, uint64_t{1} << 16, uint64_t{1} << 40);
      }},
     {"strace", "", false, "print each guest syscall to stderr", TakeSwitch<&RunOptions::has_strace>},
-    {"loglevel", "N", false, "0 (off) to 7 (all); overrides the configuration's log_level", TakeLogLevel},
+    {"loglevel", "N", false, "0 (off) to 7 (all), over the configuration's log_level; nothing is logged by it yet",
+     TakeLogLevel},
     {"help", "", false, "print this and exit", TakeSwitch<&RunOptions::wants_help>},
 };
 
