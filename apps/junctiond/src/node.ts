@@ -227,7 +227,7 @@ export class JunctiondNode {
         this.#registrar.setCoreLimit(spec.id, spec.coreLimit);
         if (states.get(spec.id) !== state) {
           states.set(spec.id, state);
-          this.#log.info({ instance: spec.id, state, pid, ...(reason === '' ? {} : { reason }) }, 'instance');
+          this.#log.info({ instance: spec.id, state, guestPid: pid, ...(reason === '' ? {} : { reason }) }, 'instance');
         }
       },
       deleted: ({ spec }) => {

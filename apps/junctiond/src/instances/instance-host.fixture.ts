@@ -47,6 +47,7 @@ export class FakeHost implements InstanceHost {
   portsNow: ListeningPort[] = [];
   launchError: Error | undefined;
   prepareError: Error | undefined;
+  removeError: Error | undefined;
   #nextPid = 100;
 
   save(record: InstanceRecord): Promise<void> {
@@ -90,7 +91,7 @@ export class FakeHost implements InstanceHost {
 
   remove(record: InstanceRecord): Promise<void> {
     this.calls.push(`remove ${record.spec.id}`);
-    return Promise.resolve();
+    return this.removeError === undefined ? Promise.resolve() : Promise.reject(this.removeError);
   }
 
   add(): FakeProcess {

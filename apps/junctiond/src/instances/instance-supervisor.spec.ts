@@ -365,6 +365,15 @@ describe('a deletion', () => {
     expect(supervisor.goneSignal.aborted).toBe(true);
   });
 
+  it('that fails can be tried again', async () => {
+    create();
+    host.removeError = new Error('busy');
+    await expect(supervisor.delete({ force: false, graceMs: 0 })).rejects.toThrow('busy');
+    host.removeError = undefined;
+    await supervisor.delete({ force: false, graceMs: 0 });
+    expect(seen.at(-1)).toBe('deleted');
+  });
+
   it('removes what never ran', async () => {
     create();
     await supervisor.delete({ force: false, graceMs: 0 });
@@ -379,9 +388,22 @@ describe('a core limit', () => {
     expect(host.calls).toEqual([]);
     expect(supervisor.instance).toMatchObject({ spec: { coreLimit: 4 }, network: { queuePairs: 4 } });
     supervisor.start();
+    const { pid } = lastProcess();
+    supervisor.guestStarted({ pid: host.add().pid, startTimeTicks: 7n }, pid);
+    expect(host.calls).not.toContain('cores 4');
     supervisor.setCoreLimit(3);
-    expect(host.calls.at(-1)).toBe('cores 3');
+    supervisor.setCoreLimit(3);
+    expect(host.calls.filter((call) => call.startsWith('cores'))).toEqual(['cores 3']);
     expect(host.saved.at(-1)?.spec.coreLimit).toBe(3);
+  });
+
+  it('that changes before there is a guest waits for it', () => {
+    create();
+    supervisor.start();
+    supervisor.setCoreLimit(4);
+    expect(host.calls).not.toContain('cores 4');
+    supervisor.guestStarted({ pid: host.add().pid, startTimeTicks: 7n }, lastProcess().pid);
+    expect(host.calls.at(-1)).toBe('cores 4');
   });
 });
 
@@ -427,6 +449,14 @@ describe('adoption', () => {
     clock.advance(1);
     await settle();
     expect(state()).toBe('stopping');
+  });
+
+  it('sees that an instance stopped listening meanwhile', async () => {
+    const { record, monitor } = running({ state: 'ready', readyAtMs: 1 });
+    create(record);
+    await supervisor.adopt(idOf(monitor));
+    expect(supervisor.instance).toMatchObject({ state: 'starting', ports: [] });
+    expect(clock.pendingMs).toContain(60_000);
   });
 
   it('handles what died meanwhile by its policy, with its exit', async () => {

@@ -45,6 +45,8 @@ const SECOND_LOOK_MS = 2000;
 interface Run {
   readonly process: HostProcess;
   readonly timers: Set<() => void>;
+  /** The core limit that is in force. */
+  coreLimit: number;
   cancelDeadline?: () => void;
   cancelKill?: () => void;
   killAtMs: number;
@@ -142,7 +144,11 @@ export class InstanceSupervisor {
     if (this.#deleting === undefined) {
       this.#record = { ...this.#record, isDeleting: true };
       this.#save();
-      this.#deleting = this.#delete(options.graceMs);
+      // One that fails may be tried again.
+      this.#deleting = this.#delete(options.graceMs).catch((error: unknown) => {
+        this.#deleting = undefined;
+        throw error;
+      });
     } else if (this.#run !== undefined) {
       this.#killWithin(this.#run, options.graceMs);
     }
@@ -153,9 +159,7 @@ export class InstanceSupervisor {
   setCoreLimit(coreLimit: number): void {
     this.#record = { ...this.#record, spec: { ...this.#record.spec, coreLimit } };
     this.#save();
-    if (this.#run !== undefined) {
-      this.#parts.host.applyCoreLimit(this.#record);
-    }
+    this.#applyCoreLimit();
     this.#parts.observer.changed(this.instance);
   }
 
@@ -195,8 +199,7 @@ export class InstanceSupervisor {
       this.#scheduleRestart(restartDelayMs(this.#record.failures, this.#parts.random(), this.#parts.backoff));
     }
     if (this.#record.isDeleting === true) {
-      this.#deleting = this.#delete(spec.gracePeriodMs);
-      this.#deleting.catch((cause: unknown) => {
+      this.delete({ force: true, graceMs: spec.gracePeriodMs }).catch((cause: unknown) => {
         observer.trouble(`instance ${spec.id} cannot be deleted`, cause);
       });
     }
@@ -246,7 +249,8 @@ export class InstanceSupervisor {
         return this.#ended({}, run);
       },
     );
-    const run: Run = { process, timers: new Set(), killAtMs: Infinity, exited };
+    const { coreLimit } = this.#record.spec;
+    const run: Run = { process, timers: new Set(), coreLimit, killAtMs: Infinity, exited };
     this.#run = run;
   }
 
@@ -264,7 +268,7 @@ export class InstanceSupervisor {
       return;
     }
     this.#lookAtPorts();
-    if (this.#record.state === 'starting') {
+    if (state === 'starting') {
       const elapsedMs = clock.now() - (this.#record.startedAtMs ?? clock.now());
       this.#armListenDeadline(Math.max(0, spec.listenDeadlineMs - elapsedMs));
     }
@@ -392,17 +396,25 @@ export class InstanceSupervisor {
 
   #setGuest(guest: ProcessId): void {
     this.#guest = guest;
+    this.#applyCoreLimit();
     this.#parts.observer.guestStarted(this.instance, guest);
     this.#parts.observer.changed(this.instance);
   }
 
+  /** A limit that was changed before there was a guest waits for it: its control block comes with it. */
+  #applyCoreLimit(): void {
+    const run = this.#run;
+    const { coreLimit } = this.#record.spec;
+    if (run !== undefined && this.#guest !== undefined && run.coreLimit !== coreLimit) {
+      this.#parts.host.applyCoreLimit(this.#record);
+      run.coreLimit = coreLimit;
+    }
+  }
+
   /** Takes the ports from the control block: what reports said may be incomplete. */
   #lookAtPorts(): void {
-    const listening = this.#parts.host.ports(this.#record);
-    if (this.#run !== undefined && listening.length > 0) {
-      listening.forEach(({ guestPort, hostPort }) => this.#ports.set(guestPort, hostPort));
-      this.#portsChanged();
-    }
+    this.#parts.host.ports(this.#record).forEach(({ guestPort, hostPort }) => this.#ports.set(guestPort, hostPort));
+    this.#portsChanged();
   }
 
   #portsChanged(): void {

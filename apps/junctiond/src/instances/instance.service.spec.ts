@@ -294,6 +294,7 @@ describe('adopt', () => {
 
   it('takes over what runs and keeps its address and image', async () => {
     const monitor = host.add();
+    host.portsNow = [{ guestPort: 8080, hostPort: 41_000 }];
     await service.adopt(
       findings({
         records: [recordOf('a', { state: 'ready', slot: 1, readyAtMs: 1 })],
