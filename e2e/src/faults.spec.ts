@@ -27,17 +27,24 @@ async function untilMore(load: Load, answers = 200): Promise<void> {
   await until('more answers under load', () => load.answered > before + answers);
 }
 
-describe.each<ProcessName>(['provider', 'junctiond', 'scheduler-monitor', 'scheduler'])('kill -9 of %s', (name) => {
+describe.each<[NodeJS.Signals, ProcessName]>([
+  ['SIGKILL', 'provider'],
+  ['SIGKILL', 'junctiond'],
+  ['SIGKILL', 'scheduler-monitor'],
+  ['SIGKILL', 'scheduler'],
+  ['SIGTERM', 'provider'],
+  ['SIGTERM', 'junctiond'],
+  ['SIGTERM', 'scheduler-monitor'],
+])('%s to %s', (signal, name) => {
   it('fails no request; it comes back, finds its instances, and takes changes', async () => {
     const token = await tokenOf('probe');
     const load = new Load(stack.functionUrl('aes'), connections);
     await untilMore(load);
-    const pid = await stack.kill(name);
+    const pid = await stack.signal(name, signal);
     await untilMore(load);
     await stack.untilBack(name, pid);
     await untilMore(load);
-    const result = await load.stop();
-    expect(result.failures).toEqual([]);
+    expect((await load.stop()).failures).toEqual([]);
 
     expect(await tokenOf('probe')).toBe(token);
     await stack.untilAvailable('aes', 1);
@@ -49,12 +56,12 @@ describe.each<ProcessName>(['provider', 'junctiond', 'scheduler-monitor', 'sched
   });
 });
 
-describe('kill -9 of the gateway', () => {
+describe('SIGKILL to the gateway', () => {
   it('loses only what was in flight in it', async () => {
     const token = await tokenOf('probe');
     const load = new Load(stack.functionUrl('aes'), connections);
     await untilMore(load);
-    const pid = await stack.kill('gateway');
+    const pid = await stack.signal('gateway', 'SIGKILL');
     await stack.untilBack('gateway', pid);
     await untilMore(load);
     const { failures } = await load.stop();
@@ -74,13 +81,53 @@ describe('kill -9 of the gateway', () => {
   });
 });
 
-describe('kill -9 of Redis', () => {
+describe('SIGTERM to the gateway', () => {
+  it('finishes what is in flight, and is followed by another one', async () => {
+    const slow = exchange(stack.functionUrl('probe', '/slow?ms=1500'), { method: 'GET' });
+    await until('the request to be in flight', async () => {
+      const answer = await exchange(`http://127.0.0.1:${stack.ports.gatewayMetrics}/metrics`, { method: 'GET' });
+      return /^gateway_function_invocation_inflight\{.*probe.*\} 1$/m.test(answer.body.toString());
+    });
+    const pid = await stack.signal('gateway', 'SIGTERM');
+    expect((await slow).body.toString()).toBe('answered after 1500 ms\n');
+    await stack.untilBack('gateway', pid);
+    expect((await exchange(stack.functionUrl('aes'), { body: 'x' })).status).toBe(200);
+  });
+});
+
+describe.each<ProcessName>(['provider', 'junctiond', 'scheduler-monitor', 'scheduler', 'redis'])(
+  'a hung %s',
+  (name) => {
+    it('fails no request, and changes are taken once it goes on', async () => {
+      const load = new Load(stack.functionUrl('aes'), connections);
+      await untilMore(load);
+      const pid = await stack.signal(name, 'SIGSTOP');
+      try {
+        await untilMore(load, 2_000);
+        // An answer comes all the same, also where the API needs the hung process.
+        expect((await stack.api.listFunctions()).status).toBeLessThan(600);
+      } finally {
+        process.kill(pid, 'SIGCONT');
+      }
+      await untilMore(load);
+      expect((await load.stop()).failures).toEqual([]);
+      await stack.untilHealthy();
+      await until('changes to be taken', async () => {
+        return (await stack.api.createFunction({ service: `hung-${name}`, image: builtImage('aes') })).status === 202;
+      });
+      await stack.untilAvailable(`hung-${name}`);
+      await stack.api.deleteFunction(`hung-${name}`);
+    });
+  },
+);
+
+describe('SIGKILL to Redis', () => {
   it('stops changes, not invocations, and loses nothing that was acknowledged', async () => {
     await stack.api.createSecret('kept', 'value');
     await stack.deploy({ service: 'kept', image: builtImage('probe'), secrets: ['kept'] });
     const load = new Load(stack.functionUrl('aes'), connections);
     await untilMore(load);
-    const pid = await stack.kill('redis');
+    const pid = await stack.signal('redis', 'SIGKILL');
     await untilMore(load);
     await stack.untilBack('redis', pid);
     await untilMore(load);
@@ -98,7 +145,7 @@ describe('kill -9 of Redis', () => {
   });
 });
 
-describe('kill -9 of everything at once', () => {
+describe('SIGKILL to everything at once', () => {
   it('brings the functions back', async () => {
     const token = await tokenOf('probe');
     const names: ProcessName[] = ['gateway', 'provider', 'junctiond', 'scheduler-monitor', 'redis'];
@@ -111,7 +158,7 @@ describe('kill -9 of everything at once', () => {
   });
 });
 
-describe('kill -9 of an instance', () => {
+describe('SIGKILL to an instance', () => {
   it('is followed by another one', async () => {
     await stack.deploy({ service: 'victim', image: builtImage('probe') });
     const token = await tokenOf('victim');
@@ -120,5 +167,21 @@ describe('kill -9 of an instance', () => {
     process.kill(instance?.pid ?? 0, 'SIGKILL');
     await until('another one to answer', async () => (await tokenOf('victim')) !== token);
     await stack.untilAvailable('victim', 1);
+  });
+});
+
+describe('down and up again', () => {
+  it('brings back the functions and secrets that were deployed', async () => {
+    await stack.api.createSecret('lasting', 'value');
+    await stack.deploy({ service: 'lasting', image: builtImage('probe'), secrets: ['lasting'], envVars: { A: 'b' } });
+    await stack.api.scaleFunction('aes', 0);
+    await stack.untilAvailable('aes', 0);
+    expect((await stack.junction('down')).status).toBe(0);
+    expect((await stack.junction('up', '--no-example')).status).toBe(0);
+    const status = await stack.untilAvailable('lasting', 1);
+    expect(status).toMatchObject({ envVars: { A: 'b' }, secrets: ['lasting'] });
+    const answer = await exchange(stack.functionUrl('lasting', '/about'), { method: 'GET' });
+    expect(JSON.parse(answer.body.toString())).toMatchObject({ secrets: { lasting: 'value' } });
+    expect(((await stack.api.getFunction('aes')).json() as FunctionStatus).replicas).toBe(0);
   });
 });

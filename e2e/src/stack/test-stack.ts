@@ -153,10 +153,10 @@ export class TestStack {
     return found.pid;
   }
 
-  /** SIGKILL. Returns the pid that it had. */
-  async kill(name: ProcessName): Promise<number> {
+  /** Sends a signal and returns the pid that got it. */
+  async signal(name: ProcessName, signal: NodeJS.Signals): Promise<number> {
     const pid = await this.pidOf(name);
-    process.kill(pid, 'SIGKILL');
+    process.kill(pid, signal);
     return pid;
   }
 
