@@ -124,6 +124,7 @@ describe('Ingress', () => {
     await exchange(url('/function/f'));
     await exchange(url('/function/f'), { method: 'GET' });
     await exchange(url('/function/none'), { method: 'GET' });
+    await until('all three are counted', () => ingress.metrics().http.length === 3);
     const metrics = ingress.metrics();
     expect(metrics.functions).toMatchObject([{ functionName: 'f.openfaas-fn', started: 2, inflight: 0 }]);
     const [code] = metrics.functions[0]?.codes ?? [];
@@ -142,6 +143,7 @@ describe('Ingress', () => {
     expect(() => ingress.applyRoutes(snapshot(good, bad))).toThrow(
       expect.objectContaining({ code: 'ERR_NATIVE_OPTION', message: expect.stringContaining('localhost') as unknown }),
     );
+    expect(ingress.metrics().routesVersion).toBe(0n);
     expect((await exchange(url('/function/good'))).status).toBe(404);
   });
 

@@ -146,6 +146,7 @@ export interface IngressMetrics {
   };
   held: number;
   doorbellRings: number;
+  /** That all workers serve by. */
   routesVersion: bigint;
 }
 

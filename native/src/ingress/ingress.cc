@@ -95,7 +95,7 @@ Result<void> Ingress::ApplyRoutes(const RouteUpdate& update) {
     return std::unexpected(std::move(change.error()));
   }
   for (const auto& worker : workers_) {
-    worker->Post(ApplyRoutesCommand{*change});
+    worker->Post(ApplyRoutesCommand{.change = *change, .version = update.version});
   }
   return {};
 }
@@ -121,9 +121,11 @@ std::vector<std::string> Ingress::BusyReplicas() {
 
 MetricsValues Ingress::ReadMetrics() const {
   MetricsValues values;
+  values.routes_version = UINT64_MAX;
   std::unordered_map<std::string, FunctionValues> functions;
   for (const auto& worker : workers_) {
     worker->ReadMetrics(values, functions);
+    values.routes_version = std::min(values.routes_version, worker->routes_version());
   }
   for (auto& [name, of_function] : functions) {
     values.functions.push_back(std::move(of_function));
@@ -131,8 +133,6 @@ MetricsValues Ingress::ReadMetrics() const {
   std::sort(values.functions.begin(), values.functions.end(),
             [](const FunctionValues& a, const FunctionValues& b) { return a.function_name < b.function_name; });
   values.held = shared_.held.load(std::memory_order_relaxed);
-  const std::lock_guard lock(mutex_);
-  values.routes_version = routes_.version();
   return values;
 }
 

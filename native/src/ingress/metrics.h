@@ -19,6 +19,7 @@ class Counter {
  public:
   void Add(uint64_t n = 1) { value_.store(value_.load(std::memory_order_relaxed) + n, std::memory_order_relaxed); }
   void Sub(uint64_t n = 1) { value_.store(value_.load(std::memory_order_relaxed) - n, std::memory_order_relaxed); }
+  void Set(uint64_t value) { value_.store(value, std::memory_order_relaxed); }
   uint64_t Get() const { return value_.load(std::memory_order_relaxed); }
 
  private:
@@ -152,7 +153,7 @@ struct MetricsValues {
   uint64_t spun_ns = 0;
   uint64_t doorbell_rings = 0;
   uint64_t held = 0;
-  uint64_t routes_version = 0;
+  uint64_t routes_version = 0;  // that all workers serve by
 
   void Add(const WorkerCounters& counters);
 };

@@ -274,9 +274,15 @@ Relay::Step Relay::ReadAnswer(ClientConnection& client) {
 Relay::Step Relay::TakeAnswer(ClientConnection& client) {
   Exchange& x = client.exchange;
   if (x.stage == Stage::kSent) {
-    const Step step = TakeAnswerHead(client);
-    if (step != Step::kGoOn || x.stage == Stage::kSent) {
-      return step;
+    switch (TakeAnswerHead(client)) {
+      case HeadStep::kBegun:
+        break;
+      case HeadStep::kInterim:
+        return Step::kGoOn;
+      case HeadStep::kNeedsMore:
+        return ReadAnswer(client);
+      case HeadStep::kOver:
+        return Step::kOver;
     }
   }
   Buffer& buffer = *x.answer;
@@ -284,7 +290,8 @@ Relay::Step Relay::TakeAnswer(ClientConnection& client) {
   size_t produced = 0;
   char* const bytes = buffer.data() + buffer.begin;
   if (!x.answer_body.Decode(bytes, buffer.unread().size(), bytes, consumed, produced)) {
-    return Garbage(client, "malformed chunked body");
+    Garbage(client, "malformed chunked body");
+    return Step::kOver;
   }
   buffer.begin += static_cast<uint32_t>(consumed);
   x.answer_done = x.answer_body.done();
@@ -295,24 +302,18 @@ Relay::Step Relay::TakeAnswer(ClientConnection& client) {
   return Step::kGoOn;
 }
 
-Relay::Step Relay::TakeAnswerHead(ClientConnection& client) {
+Relay::HeadStep Relay::TakeAnswerHead(ClientConnection& client) {
   Exchange& x = client.exchange;
   const std::string_view bytes = x.answer->unread();
-  if (x.answer_end.has_looked() && x.answer_end.Find(bytes) == HeadEndFinder::Result::kIncomplete) {
-    // Falls through to making room.
-  } else {
-    switch (ParseResponseHead(bytes, core_.head)) {
-      case HeadResult::kComplete:
-        return core_.head.status < 200 ? PassInterim(client) : BeginAnswer(client);
-      case HeadResult::kIncomplete:
-        if (!x.answer_end.has_looked() && x.answer_end.Find(bytes) == HeadEndFinder::Result::kIncomplete) {
-          break;
-        }
-        [[fallthrough]];
-      case HeadResult::kMalformed:
-      case HeadResult::kBadVersion:
-      case HeadResult::kTooManyFields:
-        return Garbage(client, "malformed head");
+  if (!x.answer_end.has_looked() || x.answer_end.Find(bytes) != HeadEndFinder::Result::kIncomplete) {
+    const HeadResult result = ParseResponseHead(bytes, core_.head);
+    if (result == HeadResult::kComplete) {
+      return core_.head.status < 200 ? PassInterim(client) : BeginAnswer(client);
+    }
+    const bool may_go_on = result == HeadResult::kIncomplete && !x.answer_end.has_looked() &&
+                           x.answer_end.Find(bytes) == HeadEndFinder::Result::kIncomplete;
+    if (!may_go_on) {
+      return Garbage(client, "malformed head");
     }
   }
   if (bytes.size() >= core_.options.header_limit_bytes) {
@@ -323,10 +324,10 @@ Relay::Step Relay::TakeAnswerHead(ClientConnection& client) {
         std::min<uint64_t>(uint64_t{bytes.size()} * 4, core_.options.header_limit_bytes + uint64_t{4096});
     x.answer = core_.buffers.Grow(x.answer, static_cast<uint32_t>(wanted));
   }
-  return ReadAnswer(client);
+  return HeadStep::kNeedsMore;
 }
 
-Relay::Step Relay::PassInterim(ClientConnection& client) {
+Relay::HeadStep Relay::PassInterim(ClientConnection& client) {
   Exchange& x = client.exchange;
   const MessageHead& head = core_.head;
   if (head.status == 101) {
@@ -341,10 +342,10 @@ Relay::Step Relay::PassInterim(ClientConnection& client) {
   }
   x.answer->begin += static_cast<uint32_t>(head.raw.size());
   x.answer_end.Reset();
-  return Step::kGoOn;
+  return HeadStep::kInterim;
 }
 
-Relay::Step Relay::BeginAnswer(ClientConnection& client) {
+Relay::HeadStep Relay::BeginAnswer(ClientConnection& client) {
   Exchange& x = client.exchange;
   const MessageHead& head = core_.head;
   const auto plan = PlanResponse(head, x.to_head);
@@ -373,7 +374,7 @@ Relay::Step Relay::BeginAnswer(ClientConnection& client) {
       core_.buffers);
   client.out.AddText(x.answer_head->unread());
   x.answer->begin += static_cast<uint32_t>(head.raw.size());
-  return Step::kGoOn;
+  return HeadStep::kBegun;
 }
 
 Relay::Step Relay::OnAnswerEnd(ClientConnection& client, bool orderly) {
@@ -383,7 +384,8 @@ Relay::Step Relay::OnAnswerEnd(ClientConnection& client, bool orderly) {
       core_.dispatcher->OnNoAnswer(client);
       return Step::kOver;
     }
-    return Garbage(client, "its head ends early");
+    Garbage(client, "its head ends early");
+    return Step::kOver;
   }
   if (!orderly || !x.answer_body.Finish()) {
     core_.clients->CutAnswer(client);
@@ -394,16 +396,16 @@ Relay::Step Relay::OnAnswerEnd(ClientConnection& client, bool orderly) {
   return Step::kGoOn;
 }
 
-Relay::Step Relay::Garbage(ClientConnection& client, const char* what) {
+Relay::HeadStep Relay::Garbage(ClientConnection& client, const char* what) {
   Exchange& x = client.exchange;
   if (x.stage == Stage::kAnswering) {
     core_.clients->CutAnswer(client);
-    return Step::kOver;
+    return HeadStep::kOver;
   }
   const bool is_api = x.function == nullptr;
   const std::string error = std::string("the ") + (is_api ? "API" : "function") + " does not answer in HTTP: " + what;
   core_.clients->Answer(client, {.status = 502, .error = error, .hop = is_api ? "api" : "function"});
-  return Step::kOver;
+  return HeadStep::kOver;
 }
 
 // The end of a connection's use.

@@ -32,17 +32,26 @@ class Relay {
     kOver,  // the exchange has ended or has begun anew elsewhere: touch nothing
   };
 
+  /// What has become of the bytes that should begin with an answer's head.
+  enum class HeadStep {
+    kBegun,      // the final head is on its way to the client
+    kInterim,    // a 1xx head is, or was swallowed
+    kNeedsMore,  // bytes are missing; there is room for them
+    kOver,       // as Step::kOver
+  };
+
   Step PumpRequest(ClientConnection& client);
   Step SendRequest(ClientConnection& client);
   Step ReadRequest(ClientConnection& client);
   Step PumpAnswer(ClientConnection& client);
   Step ReadAnswer(ClientConnection& client);
   Step TakeAnswer(ClientConnection& client);
-  Step TakeAnswerHead(ClientConnection& client);
-  Step BeginAnswer(ClientConnection& client);
-  Step PassInterim(ClientConnection& client);
+  HeadStep TakeAnswerHead(ClientConnection& client);
+  HeadStep BeginAnswer(ClientConnection& client);
+  HeadStep PassInterim(ClientConnection& client);
   Step OnAnswerEnd(ClientConnection& client, bool orderly);
-  Step Garbage(ClientConnection& client, const char* what);
+  /// Answers 502, or cuts an answer off that has begun. Always kOver.
+  HeadStep Garbage(ClientConnection& client, const char* what);
   /// Gives a connection whose answer has been read back to its pool.
   void ReleaseUpstream(ClientConnection& client);
   bool DecodeRequestBody(ClientConnection& client);

@@ -18,8 +18,10 @@ class TextWriter {
 
   void Text(std::string_view text) {
     JUNCTION_CHECK(static_cast<size_t>(end_ - at_) >= text.size());
-    std::memcpy(at_, text.data(), text.size());
-    at_ += text.size();
+    if (!text.empty()) {  // an empty view may be null, which memcpy does not take
+      std::memcpy(at_, text.data(), text.size());
+      at_ += text.size();
+    }
   }
 
   void Char(char c) {

@@ -82,6 +82,11 @@ void Worker::ReadMailbox() {
   }
 }
 
+void Worker::Handle(const ApplyRoutesCommand& command) {
+  table_.Apply(*command.change);
+  routes_version_.Set(command.version);
+}
+
 void Worker::Handle(const FailHeldCommand& command) {
   if (FunctionEntry* const function = table_.FindFull(command.function_name)) {
     dispatcher_.FailHeld(*function, command.status, command.message);

@@ -25,6 +25,7 @@ namespace junction::ingress {
 /// What other threads ask of a worker.
 struct ApplyRoutesCommand {
   std::shared_ptr<const RouteChange> change;
+  uint64_t version;
 };
 struct FailHeldCommand {
   std::string function_name;
@@ -57,6 +58,9 @@ class Worker : private EventTarget {
   /// Adds this worker's counts. Any thread while the worker lives.
   void ReadMetrics(MetricsValues& values, std::unordered_map<std::string, FunctionValues>& functions) const;
 
+  /// Of the routes that this worker serves by. Any thread.
+  uint64_t routes_version() const { return routes_version_.Get(); }
+
  private:
   friend class EventLoop;  // calls the three below
 
@@ -65,7 +69,7 @@ class Worker : private EventTarget {
   void OnDeadline(EventTarget& target);
 
   void ReadMailbox();
-  void Handle(const ApplyRoutesCommand& command) { table_.Apply(*command.change); }
+  void Handle(const ApplyRoutesCommand& command);
   void Handle(const FailHeldCommand& command);
   void Handle(const WakeQueueCommand& command);
   void Handle(DrainCommand& command);
@@ -86,6 +90,7 @@ class Worker : private EventTarget {
   std::vector<WorkerCommand> commands_;
   std::function<void(uint64_t)> on_drained_;
   uint64_t abandoned_ = 0;
+  Counter routes_version_;
   bool is_stopping_ = false;
 };
 

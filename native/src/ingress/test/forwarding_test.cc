@@ -187,7 +187,7 @@ TEST_F(ForwardingTest, PassesEverythingElseToTheApi) {
   EXPECT_FALSE(answer.Has("x-duration-seconds"));
   client.Send("GET /function/none HTTP/1.1\r\nHost: a\r\n\r\n");  // one connection for both
   EXPECT_EQ(client.ReadMessage().Status(), 404);
-  EXPECT_EQ(ingress_->ReadMetrics().http.size(), 2u);
+  WaitUntil([](const MetricsValues& metrics) { return metrics.http.size() == 2; });
 }
 
 TEST_F(ForwardingTest, Answers503WhileTheApiIsDownAndGoesOnAfterwards) {

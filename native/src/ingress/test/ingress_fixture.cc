@@ -64,6 +64,7 @@ void IngressTest::Apply(std::vector<RouteSpec> upserts, std::vector<std::string>
   const auto applied = ingress_->ApplyRoutes(
       {.snapshot = snapshot, .version = ++version_, .upserts = std::move(upserts), .removes = std::move(removes)});
   ASSERT_TRUE(applied.has_value()) << applied.error().message;
+  WaitUntil([this](const MetricsValues& metrics) { return metrics.routes_version == version_; });
 }
 
 Message IngressTest::Exchange(const std::string& request) {

@@ -51,6 +51,7 @@ class IngressTest : public testing::Test {
   static RouteSpec Route(const std::string& name, const std::vector<uint16_t>& ports,
                          const std::function<void(RouteSpec&)>& change = nullptr);
 
+  /// Returns once all workers serve by the new routes.
   void Apply(std::vector<RouteSpec> upserts, std::vector<std::string> removes = {}, bool snapshot = false);
 
   Peer Client(int receive_buffer = 0) { return ConnectTo(ingress_->port(), receive_buffer); }

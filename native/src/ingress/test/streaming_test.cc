@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // Bodies on their way: chunk by chunk, both ways, with slow ends.
+#include <cstring>
 #include <random>
 #include <thread>
 
@@ -16,10 +17,11 @@ class StreamingTest : public IngressTest {
   }
 
   static std::string Bytes(size_t size) {
-    std::mt19937 random(static_cast<uint32_t>(size));
+    std::mt19937_64 random(size);
     std::string bytes(size, '\0');
-    for (char& c : bytes) {
-      c = static_cast<char>(random());
+    for (size_t at = 0; at + sizeof(uint64_t) <= size; at += sizeof(uint64_t)) {
+      const uint64_t value = random();
+      std::memcpy(bytes.data() + at, &value, sizeof(value));
     }
     return bytes;
   }
