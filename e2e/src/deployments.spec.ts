@@ -74,6 +74,14 @@ describe('a deployment', () => {
     expect(status.usage?.cpu).toBeGreaterThanOrEqual(0);
   });
 
+  it('is in the default namespace where its own is empty', async () => {
+    await stack.deploy({ ...good, service: 'homeless', namespace: '' });
+    const status = (await stack.api.getFunction('homeless', '')).json() as FunctionStatus;
+    expect(status.namespace).toBe('openfaas-fn');
+    expect((await stack.api.listFunctions('')).text).toContain('homeless');
+    expect((await stack.api.deleteFunction('homeless', '')).status).toBe(202);
+  });
+
   it('cannot be updated before it was made', async () => {
     expect((await stack.api.updateFunction({ ...good, service: 'not-yet' })).status).toBe(404);
   });
@@ -204,6 +212,12 @@ describe('secrets', () => {
       expect((await stack.api.deleteSecret(name)).status).toBe(400);
     },
   );
+
+  it('are in the default namespace where theirs is empty', async () => {
+    await stack.api.createSecret('homeless', 'x', '');
+    expect((await stack.api.listSecrets('')).json()).toEqual([{ name: 'homeless', namespace: 'openfaas-fn' }]);
+    expect([200, 202]).toContain((await stack.api.deleteSecret('homeless', '')).status);
+  });
 
   it('take a raw value in base64, and refuse one that is none', async () => {
     const raw = (rawValue: string) => stack.api.request('POST', '/system/secrets', { name: 'raw', rawValue });

@@ -158,6 +158,17 @@ describe('the logs', () => {
     }
   });
 
+  it.each(['0', '1', 'true', 'false', ''])('are asked for with follow=%s', async (follow) => {
+    const stream = new HttpStream(`${stack.gatewayUrl}/system/logs?name=writer&follow=${follow}`, {
+      method: 'GET',
+      headers: stack.api.headers,
+    });
+    stream.endBody();
+    expect((await stream.response()).statusCode).toBe(follow === '' ? 400 : 200);
+    if (follow === '0' || follow === 'false') await until('the end', () => stream.isEnded);
+    stream.abort();
+  });
+
   it('can be cut to their end', async () => {
     for (let i = 0; i < 5; i++) await exchange(stack.functionUrl('neighbour', `/log?text=number-${i}`));
     await until('the last line', async () => (await stack.api.readLogs('neighbour')).text.includes('number-4'));

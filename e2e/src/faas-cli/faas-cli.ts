@@ -7,13 +7,13 @@ export interface FaasCli {
   login(credentials: Credentials): Promise<void>;
   /** `deploy -f`, with `variables` in the environment. */
   deploy(stackFile: string, variables: Readonly<Record<string, string>>): Promise<void>;
-  /** `list -v`: name and image of each function. */
+  /** `list -v`: name and image of each function; a long image may be cut. */
   list(): Promise<{ name: string; image: string }[]>;
   /** `describe`: text for people. */
   describe(name: string): Promise<string>;
   ready(name: string): Promise<boolean>;
   invoke(name: string, body: Buffer, options?: { query?: string; header?: string; method?: string }): Promise<Buffer>;
-  /** `logs --follow=false`: the texts. */
+  /** `logs --tail=false`: the texts. */
   logs(name: string): Promise<string>;
   remove(name: string): Promise<void>;
   createSecret(name: string, value: string): Promise<void>;

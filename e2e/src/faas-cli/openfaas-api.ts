@@ -144,9 +144,9 @@ export class OpenFaasApi {
       name,
       namespace,
       instance,
-      follow: query.follow ? '1' : '0',
+      follow: String(query.follow),
       since: since?.toISOString(),
-      tail: tail === undefined ? undefined : String(tail),
+      tail: String(tail ?? -1), // all of them
     })}`;
   }
 

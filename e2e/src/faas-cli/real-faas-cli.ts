@@ -43,10 +43,10 @@ export class RealFaasCli implements FaasCli {
   }
 
   async list(): Promise<{ name: string; image: string }[]> {
-    const [, ...rows] = this.#run(['list', '-v']).toString().trim().split('\n');
+    const rows = rowsBelow(this.#run(['list', '-v']).toString(), /^Function\s/);
     return rows.map((row) => {
       const [name = '', image = ''] = row.split(/\s+/);
-      return { name, image };
+      return { name, image: image.replace(/\.\.$/, '') }; // long ones are cut
     });
   }
 
@@ -80,7 +80,7 @@ export class RealFaasCli implements FaasCli {
   }
 
   async logs(name: string): Promise<string> {
-    return this.#run(['logs', name, '--follow=false', '--since', '5m']).toString();
+    return this.#run(['logs', name, '--tail=false', '--since=5m']).toString();
   }
 
   async remove(name: string): Promise<void> {
@@ -96,8 +96,7 @@ export class RealFaasCli implements FaasCli {
   }
 
   async listSecrets(): Promise<string[]> {
-    const [, ...rows] = this.#run(['secret', 'list']).toString().trim().split('\n');
-    return rows.map((row) => row.trim());
+    return rowsBelow(this.#run(['secret', 'list']).toString(), /^NAME/);
   }
 
   async removeSecret(name: string): Promise<void> {
@@ -105,8 +104,8 @@ export class RealFaasCli implements FaasCli {
   }
 
   async namespaces(): Promise<string[]> {
-    const lines = this.#run(['namespaces']).toString().trim().split('\n');
-    return lines.map((line) => line.replace(/^ - /, '').trim()).filter((line) => !line.endsWith(':'));
+    const lines = this.#run(['namespaces']).toString().split('\n');
+    return lines.filter((line) => line.startsWith(' - ')).map((line) => line.slice(3).trim());
   }
 
   #run(
@@ -122,4 +121,11 @@ export class RealFaasCli implements FaasCli {
     if (result.status === 0) return result.stdout;
     throw new Error(`faas-cli ${args.join(' ')} failed: ${result.stderr.toString()}${result.stdout.toString()}`);
   }
+}
+
+/** The rows of a table below the line with its headings; none where there is no table. */
+function rowsBelow(text: string, heading: RegExp): string[] {
+  const lines = text.split('\n').map((line) => line.trim());
+  const at = lines.findIndex((line) => heading.test(line));
+  return at < 0 ? [] : lines.slice(at + 1).filter((line) => line !== '');
 }
