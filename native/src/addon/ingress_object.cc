@@ -46,14 +46,12 @@ void IngressToJs::Send(const char* kind, const std::string& text) {
 // IngressObject
 
 Napi::Function IngressObject::Define(Napi::Env env) {
-  return DefineClass(env, "Ingress",
-                     {InstanceAccessor<&IngressObject::Port>("port"),
-                      InstanceMethod<&IngressObject::ApplyRoutes>("applyRoutes"),
-                      InstanceMethod<&IngressObject::FailHeld>("failHeld"),
-                      InstanceMethod<&IngressObject::BusyReplicas>("busyReplicas"),
-                      InstanceMethod<&IngressObject::Metrics>("metrics"),
-                      InstanceMethod<&IngressObject::Drain>("drain"),
-                      InstanceMethod<&IngressObject::Stop>("stop")});
+  return DefineClass(
+      env, "Ingress",
+      {InstanceAccessor<&IngressObject::Port>("port"), InstanceMethod<&IngressObject::ApplyRoutes>("applyRoutes"),
+       InstanceMethod<&IngressObject::FailHeld>("failHeld"),
+       InstanceMethod<&IngressObject::BusyReplicas>("busyReplicas"), InstanceMethod<&IngressObject::Metrics>("metrics"),
+       InstanceMethod<&IngressObject::Drain>("drain"), InstanceMethod<&IngressObject::Stop>("stop")});
 }
 
 IngressObject::IngressObject(const Napi::CallbackInfo& info) : ObjectWrap(info) {

@@ -40,8 +40,7 @@ Result<Napi::Promise> ProcessEnds::Watch(Napi::Env env, UniqueFd pidfd, bool is_
   const uint64_t token = next_token_++;
   const auto on_end = [this, token](const ProcessEnd& end) {
     // The waiter's thread. napi_closing is the only failure, and then nobody waits any more.
-    (void)to_js_.NonBlockingCall(
-        [this, token, end](Napi::Env js_env, Napi::Function) { Settle(js_env, token, end); });
+    (void)to_js_.NonBlockingCall([this, token, end](Napi::Env js_env, Napi::Function) { Settle(js_env, token, end); });
   };
   const auto [entry, is_new] = pending_.emplace(token, Napi::Promise::Deferred::New(env));
   const Napi::Promise promise = entry->second.Promise();
@@ -109,12 +108,11 @@ std::vector<std::string> ReadTexts(const Napi::Value& value) {
 }  // namespace
 
 Napi::Function ProcessObject::Define(Napi::Env env) {
-  return DefineClass(env, "ProcessHandle",
-                     {InstanceAccessor<&ProcessObject::Pid>("pid"),
-                      InstanceAccessor<&ProcessObject::StartTimeTicks>("startTimeTicks"),
-                      InstanceMethod<&ProcessObject::Exited>("exited"),
-                      InstanceMethod<&ProcessObject::Signal>("signal"),
-                      InstanceMethod<&ProcessObject::Close>("close")});
+  return DefineClass(
+      env, "ProcessHandle",
+      {InstanceAccessor<&ProcessObject::Pid>("pid"), InstanceAccessor<&ProcessObject::StartTimeTicks>("startTimeTicks"),
+       InstanceMethod<&ProcessObject::Exited>("exited"), InstanceMethod<&ProcessObject::Signal>("signal"),
+       InstanceMethod<&ProcessObject::Close>("close")});
 }
 
 ProcessObject::ProcessObject(const Napi::CallbackInfo& info) : ObjectWrap(info) {

@@ -47,7 +47,7 @@ int RunChild(void* argument) {
   // execve resets handlers to the default, but keeps what is ignored; Node.js ignores SIGPIPE, for one.
   for (int signal = 1; signal < _NSIG; ++signal) {
     if (signal != SIGKILL && signal != SIGSTOP) {
-      struct sigaction action {};
+      struct sigaction action{};
       action.sa_handler = SIG_DFL;
       (void)sigaction(signal, &action, nullptr);  // EINVAL for the two that libc keeps to itself
     }

@@ -51,7 +51,7 @@ class ProcessWaiter {
   UniqueFd epoll_;
   UniqueFd stop_;  // eventfd
   std::thread thread_;
-  std::mutex mutex_;  // of all below
+  std::mutex mutex_;          // of all below
   uint64_t next_number_ = 1;  // 0 is stop_
   std::unordered_map<uint64_t, Watched> watched_;
 };

@@ -10,9 +10,7 @@
 namespace junction::ingress {
 namespace {
 
-uint64_t HexValue(char c) {
-  return static_cast<uint64_t>(c <= '9' ? c - '0' : LowerChar(c) - 'a' + 10);
-}
+uint64_t HexValue(char c) { return static_cast<uint64_t>(c <= '9' ? c - '0' : LowerChar(c) - 'a' + 10); }
 
 void MoveBytes(char* out, const char* in, size_t size) {
   if (out != in && size > 0) {

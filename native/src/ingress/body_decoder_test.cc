@@ -34,7 +34,8 @@ Outcome Decode(std::string text, size_t step) {
 }
 
 TEST(ChunkDecoder, TakesTheFramingOffHoweverTheBytesCome) {
-  const std::string text = "5\r\nhello\r\n1;name=value; x=\"y\"\r\n,\r\n00006\r\n world\r\n0\r\nSum: 1\r\nB:\r\n\r\nGET /";
+  const std::string text =
+      "5\r\nhello\r\n1;name=value; x=\"y\"\r\n,\r\n00006\r\n world\r\n0\r\nSum: 1\r\nB:\r\n\r\nGET /";
   const Outcome expected{.status = ChunkDecoder::Status::kDone, .body = "hello, world", .consumed = text.size() - 5};
   for (size_t step = 1; step <= text.size(); ++step) {
     EXPECT_EQ(Decode(text, step), expected) << step;
@@ -50,27 +51,27 @@ TEST(ChunkDecoder, WaitsForMoreAtEachCut) {
 
 TEST(ChunkDecoder, RefusesWhatIsNotExactlyTheFraming) {
   for (const char* text : {
-           "\r\n",                           // no size
-           " 5\r\nhello\r\n0\r\n\r\n",       // blank before the size
-           "+5\r\nhello\r\n0\r\n\r\n",       // sign
-           "-1\r\n",                         //
-           "0x5\r\nhello\r\n0\r\n\r\n",      // prefix
-           "g\r\n",                          // no hexadecimal digit
-           "5\nhello\r\n0\r\n\r\n",          // bare LF
-           "5\r\nhello\n0\r\n\r\n",          // bare LF behind data
-           "5\rhello",                       // bare CR
-           "5\r\nhello0\r\n\r\n",            // no CR LF behind data
-           "5\r\nhellooo\r\n0\r\n\r\n",      // data longer than said
-           "10000000000000000\r\n",          // 17 digits
-           "ffffffffffffffff\r\n",           // past 2^60
-           "00000000000000005\r\n",          // leading zeros without end
-           "5;\x01\r\nhello\r\n0\r\n\r\n",   // control character in an extension
-           "5;a\nb\r\nhello\r\n0\r\n\r\n",   // LF in an extension
-           "0\r\n : x\r\n\r\n",              // trailer that begins with a blank (obs-fold)
-           "0\r\nA b: x\r\n\r\n",            // blank in a trailer's name
-           "0\r\nA: x\n\r\n",                // bare LF behind a trailer
-           "0\r\n: x\r\n\r\n",               // no name
-           "0\r\n\rX",                       // no LF at the end
+           "\r\n",                          // no size
+           " 5\r\nhello\r\n0\r\n\r\n",      // blank before the size
+           "+5\r\nhello\r\n0\r\n\r\n",      // sign
+           "-1\r\n",                        //
+           "0x5\r\nhello\r\n0\r\n\r\n",     // prefix
+           "g\r\n",                         // no hexadecimal digit
+           "5\nhello\r\n0\r\n\r\n",         // bare LF
+           "5\r\nhello\n0\r\n\r\n",         // bare LF behind data
+           "5\rhello",                      // bare CR
+           "5\r\nhello0\r\n\r\n",           // no CR LF behind data
+           "5\r\nhellooo\r\n0\r\n\r\n",     // data longer than said
+           "10000000000000000\r\n",         // 17 digits
+           "ffffffffffffffff\r\n",          // past 2^60
+           "00000000000000005\r\n",         // leading zeros without end
+           "5;\x01\r\nhello\r\n0\r\n\r\n",  // control character in an extension
+           "5;a\nb\r\nhello\r\n0\r\n\r\n",  // LF in an extension
+           "0\r\n : x\r\n\r\n",             // trailer that begins with a blank (obs-fold)
+           "0\r\nA b: x\r\n\r\n",           // blank in a trailer's name
+           "0\r\nA: x\n\r\n",               // bare LF behind a trailer
+           "0\r\n: x\r\n\r\n",              // no name
+           "0\r\n\rX",                      // no LF at the end
        }) {
     for (const size_t step : {1, 100}) {
       EXPECT_EQ(Decode(text, step).status, ChunkDecoder::Status::kMalformed) << text;

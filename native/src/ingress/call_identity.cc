@@ -12,7 +12,7 @@ namespace {
 constexpr size_t kUuidLength = 36;
 
 void WriteUuid(char* out, Rng& rng) {
-  const uint64_t high = (rng.Next() & ~uint64_t{0xf000}) | 0x4000;                             // version 4
+  const uint64_t high = (rng.Next() & ~uint64_t{0xf000}) | 0x4000;                 // version 4
   const uint64_t low = (rng.Next() & ~(uint64_t{3} << 62)) | (uint64_t{2} << 62);  // variant 10
   TextWriter writer(out, kUuidLength);
   writer.Hex(high >> 32, 8);

@@ -28,28 +28,29 @@ struct WaitTag;
 struct Exchange {
   enum class Stage : uint8_t {
     kNone,
-    kHeld,        // waits for a first replica          -> kSent, kOwnAnswer
-    kQueued,      // waits for a place (max_inflight)   -> kSent, kOwnAnswer
-    kSent,        // has a next hop; nothing of the final answer has been passed on -> kAnswering, kOwnAnswer
-    kAnswering,   // the answer's head is on its way to the client
-    kOwnAnswer,   // the ingress answers itself
+    kHeld,       // waits for a first replica          -> kSent, kOwnAnswer
+    kQueued,     // waits for a place (max_inflight)   -> kSent, kOwnAnswer
+    kSent,       // has a next hop; nothing of the final answer has been passed on -> kAnswering, kOwnAnswer
+    kAnswering,  // the answer's head is on its way to the client
+    kOwnAnswer,  // the ingress answers itself
   };
 
   Stage stage = Stage::kNone;
-  bool keep_alive = true;          // the client's connection stays open behind this exchange
-  bool to_http10 = false;          // the client speaks HTTP/1.0
-  bool to_head = false;            // HEAD
-  bool expects_continue = false;   // and has not been told to continue yet
-  bool replayable = true;          // the whole request, as far as it was sent, is still in our buffers
-  bool retried = false;            // has been sent again once because a pooled connection was stale
-  bool request_cut = false;        // the next hop takes no more of the request; its answer may still come
-  bool answer_done = false;        // all of the answer has been read (and, if any, decoded)
-  bool answer_chunked = false;     // the client gets it in chunks
+  bool keep_alive = true;         // the client's connection stays open behind this exchange
+  bool to_http10 = false;         // the client speaks HTTP/1.0
+  bool to_head = false;           // HEAD
+  bool expects_continue = false;  // and has not been told to continue yet
+  bool replayable = true;         // the whole request, as far as it was sent, is still in our buffers
+  bool retried = false;           // has been sent again once because a pooled connection was stale
+  bool request_cut = false;       // the next hop takes no more of the request; its answer may still come
+  bool answer_done = false;       // all of the answer has been read (and, if any, decoded)
+  bool answer_chunked = false;    // the client gets it in chunks
+  bool answer_seen = false;       // a byte of the final answer has gone out: it can only be cut off now
   bool upstream_keep_alive = false;
-  bool counts = false;             // counted in flight at its function
-  uint8_t method = 0;              // MethodIndex
-  uint8_t route = 0;               // RouteIndex
-  uint16_t status = 0;             // that the client gets
+  bool counts = false;  // counted in flight at its function
+  uint8_t method = 0;   // MethodIndex
+  uint8_t route = 0;    // RouteIndex
+  uint16_t status = 0;  // that the client gets
 
   FunctionEntry* function = nullptr;       // null: the API's, or none
   UpstreamConnection* upstream = nullptr;  // from kSent on, until its answer has been read

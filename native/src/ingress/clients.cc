@@ -228,8 +228,8 @@ void Clients::StartRequest(ClientConnection& client, const RequestPlan& plan) {
     x.route = RouteIndex(target->path);
   }
   const std::string_view peer_ip(client.peer_ip, client.peer_ip_length);
-  x.request_head = WriteRequestHead(
-      {.head = head, .plan = plan, .target = *target, .call = x.call, .peer_ip = peer_ip}, core_.rng, core_.buffers);
+  x.request_head = WriteRequestHead({.head = head, .plan = plan, .target = *target, .call = x.call, .peer_ip = peer_ip},
+                                    core_.rng, core_.buffers);
   core_.dispatcher->Start(client);
 }
 

@@ -142,10 +142,8 @@ void Dispatcher::Hold(ClientConnection& client) {
     const std::string limit =
         is_function_full ? "held requests of one function " + std::to_string(core_.options.max_held_per_function)
                          : "held requests " + std::to_string(core_.options.max_held_total);
-    core_.clients->Answer(client, {.status = 503,
-                                   .error = "too many requests wait for a replica",
-                                   .limit = limit,
-                                   .retry_after_s = 1});
+    core_.clients->Answer(
+        client, {.status = 503, .error = "too many requests wait for a replica", .limit = limit, .retry_after_s = 1});
     return;
   }
   x.stage = Stage::kHeld;
@@ -162,8 +160,7 @@ void Dispatcher::Queue(ClientConnection& client) {
   FunctionEntry& function = *x.function;
   if (function.queued_count >= core_.options.max_queued_per_function || core_.options.queue_timeout_ms == 0) {
     const std::string limit = "max_inflight " + std::to_string(function.route->max_inflight) + " a replica";
-    core_.clients->Answer(
-        client, {.status = 429, .error = "the function is busy", .limit = limit, .retry_after_s = 1});
+    core_.clients->Answer(client, {.status = 429, .error = "the function is busy", .limit = limit, .retry_after_s = 1});
     return;
   }
   x.stage = Stage::kQueued;
@@ -316,8 +313,7 @@ void Dispatcher::OnDeadline(ClientConnection& client) {
   const uint64_t now = core_.loop.now_ms();
   if (now >= x.queue_deadline_ms) {
     const std::string limit = Milliseconds("wait for a place", core_.options.queue_timeout_ms);
-    core_.clients->Answer(
-        client, {.status = 429, .error = "the function is busy", .limit = limit, .retry_after_s = 1});
+    core_.clients->Answer(client, {.status = 429, .error = "the function is busy", .limit = limit, .retry_after_s = 1});
   } else if (now >= x.deadline_ms) {
     if (x.stage == Stage::kAnswering) {
       core_.clients->CutAnswer(client);
@@ -325,11 +321,11 @@ void Dispatcher::OnDeadline(ClientConnection& client) {
     }
     const bool was_held = x.stage == Stage::kHeld;
     const std::string limit = Milliseconds("timeout", x.function->route->timeout_ms);
-    core_.clients->Answer(client, {.status = 504,
-                                   .error = was_held ? "no replica became ready in time"
-                                                     : "the function did not answer in time",
-                                   .hop = was_held ? "provider" : "function",
-                                   .limit = limit});
+    core_.clients->Answer(
+        client, {.status = 504,
+                 .error = was_held ? "no replica became ready in time" : "the function did not answer in time",
+                 .hop = was_held ? "provider" : "function",
+                 .limit = limit});
   } else if (now >= client.stall_deadline_ms) {
     core_.counters.connections_timed_out.Add();
     if (x.stage == Stage::kAnswering || x.stage == Stage::kOwnAnswer) {

@@ -39,7 +39,9 @@ struct ConnectionOptions {
   bool KeepsAlive(uint8_t version_minor) const { return !close && (version_minor >= 1 || keep_alive); }
 };
 
-std::unexpected<Refusal> Refuse(uint16_t status, const char* reason) { return std::unexpected(Refusal{status, reason}); }
+std::unexpected<Refusal> Refuse(uint16_t status, const char* reason) {
+  return std::unexpected(Refusal{status, reason});
+}
 
 }  // namespace
 

@@ -115,9 +115,10 @@ TEST(PlanResponse, GivesNoBodyWhereThereIsNone) {
 }
 
 TEST(PlanResponse, RefusesWhatCouldBeReadInTwoWays) {
-  for (const char* fields : {"Content-Length: 3\r\nTransfer-Encoding: chunked\r\n", "Content-Length: 3\r\nContent-Length: 4\r\n",
-                             "Content-Length: x\r\n", "Transfer-Encoding: gzip\r\n",
-                             "Transfer-Encoding: chunked\r\nTransfer-Encoding: chunked\r\n"}) {
+  for (const char* fields :
+       {"Content-Length: 3\r\nTransfer-Encoding: chunked\r\n", "Content-Length: 3\r\nContent-Length: 4\r\n",
+        "Content-Length: x\r\n", "Transfer-Encoding: gzip\r\n",
+        "Transfer-Encoding: chunked\r\nTransfer-Encoding: chunked\r\n"}) {
     EXPECT_FALSE(PlanAnswer("HTTP/1.1 200 OK", fields).has_value()) << fields;
   }
   EXPECT_FALSE(PlanAnswer("HTTP/1.0 200 OK", "Transfer-Encoding: chunked\r\n").has_value());

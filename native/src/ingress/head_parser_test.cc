@@ -9,7 +9,8 @@ namespace junction::ingress {
 namespace {
 
 constexpr std::string_view kRequest =
-    "POST /function/aes?x=1 HTTP/1.1\r\nHost: gateway:8080\r\nEmpty:\r\nX-Blank: \t a b \t\r\nContent-Length: 3\r\n\r\n";
+    "POST /function/aes?x=1 HTTP/1.1\r\nHost: gateway:8080\r\nEmpty:\r\nX-Blank: \t a b \t\r\nContent-Length: "
+    "3\r\n\r\n";
 
 TEST(ParseRequestHead, FindsAllParts) {
   MessageHead head;
@@ -51,31 +52,31 @@ TEST(ParseRequestHead, TakesAHeadWithoutFields) {
 TEST(ParseRequestHead, RefusesWhatIsMalformed) {
   MessageHead head;
   for (const char* text : {
-           "GET / HTTP/1.1\nHost: a\n\n",                      // bare LF
-           "GET / HTTP/1.1\r\nHost: a\n\r\n",                  //
-           "GET / HTTP/1.1\r\nHost: a\rb\r\n\r\n",             // bare CR
-           "GET / HTTP/1.1\r\nHost : a\r\n\r\n",               // blank before the colon
-           "GET / HTTP/1.1\r\n Host: a\r\n\r\n",               // blank before the name
-           "GET / HTTP/1.1\r\nHost: a\r\n b\r\n\r\n",          // obs-fold
+           "GET / HTTP/1.1\nHost: a\n\n",                       // bare LF
+           "GET / HTTP/1.1\r\nHost: a\n\r\n",                   //
+           "GET / HTTP/1.1\r\nHost: a\rb\r\n\r\n",              // bare CR
+           "GET / HTTP/1.1\r\nHost : a\r\n\r\n",                // blank before the colon
+           "GET / HTTP/1.1\r\n Host: a\r\n\r\n",                // blank before the name
+           "GET / HTTP/1.1\r\nHost: a\r\n b\r\n\r\n",           // obs-fold
            "GET / HTTP/1.1\r\nHost: a\r\n\tb\r\nC: d\r\n\r\n",  //
-           "GET / HTTP/1.1\r\nA:\r\n b\r\n\r\n",               // obs-fold behind an empty line
-           "GET / HTTP/1.1\r\nA: \r\n \r\n b\r\n\r\n",         //
-           "GET / HTTP/1.1\r\nA(b): c\r\n\r\n",                // no token
-           "GET / HTTP/1.1\r\nA\x80: c\r\n\r\n",               //
-           "GET / HTTP/1.1\r\n: c\r\n\r\n",                    // no name
-           "GET / HTTP/1.1\r\nA\r\n\r\n",                      // no colon
-           "GET / HTTP/1.1\r\nA: b\x01\r\n\r\n",               // control character
-           "GET / HTTP/1.1\r\nA: b\x7f\r\n\r\n",               //
-           "GET  / HTTP/1.1\r\n\r\n",                          // two blanks
-           "GET / HTTP/1.1 \r\n\r\n",                          // blank behind the version
-           "GET /a b HTTP/1.1\r\n\r\n",                        // blank in the target
-           "GET HTTP/1.1\r\n\r\n",                             // no target
-           "G(T / HTTP/1.1\r\n\r\n",                           // no token
-           " GET / HTTP/1.1\r\n\r\n",                          //
-           "GET / HTTX/1.1\r\n\r\n",                           // another protocol
-           "GET / HTTP/11\r\n\r\n",                            //
-           "GET /\r\n\r\n",                                    // HTTP/0.9
-           "\x16\x03\x01\x02\x01\x01",                         // a TLS client
+           "GET / HTTP/1.1\r\nA:\r\n b\r\n\r\n",                // obs-fold behind an empty line
+           "GET / HTTP/1.1\r\nA: \r\n \r\n b\r\n\r\n",          //
+           "GET / HTTP/1.1\r\nA(b): c\r\n\r\n",                 // no token
+           "GET / HTTP/1.1\r\nA\x80: c\r\n\r\n",                //
+           "GET / HTTP/1.1\r\n: c\r\n\r\n",                     // no name
+           "GET / HTTP/1.1\r\nA\r\n\r\n",                       // no colon
+           "GET / HTTP/1.1\r\nA: b\x01\r\n\r\n",                // control character
+           "GET / HTTP/1.1\r\nA: b\x7f\r\n\r\n",                //
+           "GET  / HTTP/1.1\r\n\r\n",                           // two blanks
+           "GET / HTTP/1.1 \r\n\r\n",                           // blank behind the version
+           "GET /a b HTTP/1.1\r\n\r\n",                         // blank in the target
+           "GET HTTP/1.1\r\n\r\n",                              // no target
+           "G(T / HTTP/1.1\r\n\r\n",                            // no token
+           " GET / HTTP/1.1\r\n\r\n",                           //
+           "GET / HTTX/1.1\r\n\r\n",                            // another protocol
+           "GET / HTTP/11\r\n\r\n",                             //
+           "GET /\r\n\r\n",                                     // HTTP/0.9
+           "\x16\x03\x01\x02\x01\x01",                          // a TLS client
        }) {
     EXPECT_EQ(ParseRequestHead(text, head), HeadResult::kMalformed) << text;
   }
@@ -115,9 +116,16 @@ TEST(ParseResponseHead, FindsAllParts) {
 TEST(ParseResponseHead, RefusesWhatIsMalformed) {
   MessageHead head;
   for (const char* text : {
-           "HTTP/1.1 99 Low\r\n\r\n", "HTTP/1.1 099 Low\r\n\r\n", "HTTP/1.1 2000 Long\r\n\r\n", "HTTP/2.0 200 OK\r\n\r\n",
-           "http/1.1 200 OK\r\n\r\n", "hello world, this is not HTTP\r\n\r\n", "HTTP/1.1 200 OK\n\n",
-           "HTTP/1.1 200 OK\r\nA : b\r\n\r\n", "HTTP/1.1 200 OK\r\nA: b\r\n c\r\n\r\n", "HTTP/1.1 200 O\x01K\r\n\r\n",
+           "HTTP/1.1 99 Low\r\n\r\n",
+           "HTTP/1.1 099 Low\r\n\r\n",
+           "HTTP/1.1 2000 Long\r\n\r\n",
+           "HTTP/2.0 200 OK\r\n\r\n",
+           "http/1.1 200 OK\r\n\r\n",
+           "hello world, this is not HTTP\r\n\r\n",
+           "HTTP/1.1 200 OK\n\n",
+           "HTTP/1.1 200 OK\r\nA : b\r\n\r\n",
+           "HTTP/1.1 200 OK\r\nA: b\r\n c\r\n\r\n",
+           "HTTP/1.1 200 O\x01K\r\n\r\n",
        }) {
     EXPECT_EQ(ParseResponseHead(text, head), HeadResult::kMalformed) << text;
   }

@@ -19,8 +19,8 @@ class HeadWriterTest : public testing::Test {
     const auto plan = PlanRequest(head_);
     const auto target = SplitTarget(head_.method, head_.target);
     call_.Take(head_, rng_, 1'700'000'000'123'456'789);
-    return Text(WriteRequestHead(
-        {.head = head_, .plan = *plan, .target = *target, .call = call_, .peer_ip = peer_ip}, rng_, pool_));
+    return Text(WriteRequestHead({.head = head_, .plan = *plan, .target = *target, .call = call_, .peer_ip = peer_ip},
+                                 rng_, pool_));
   }
 
   std::string Response(const std::string& text, ResponseRewrite rewrite, bool to_head = false) {
@@ -45,13 +45,15 @@ class HeadWriterTest : public testing::Test {
 constexpr char kTrace[] = "traceparent: 00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01\r\n";
 
 TEST_F(HeadWriterTest, KeepsLinesAsTheyAreAndAddsItsOwn) {
-  EXPECT_EQ(Request("POST /function/aes/a%2Fb?c HTTP/1.1\r\nHost: gw:8080\r\naUTHORIZATION:  Basic x \r\nX-Call-Id: 7\r\n"
-                    "Content-Length: 3\r\ntracestate: a=b\r\n" +
-                    std::string(kTrace) + "\r\n"),
-            "POST /a%2Fb?c HTTP/1.1\r\nHost: gw:8080\r\naUTHORIZATION:  Basic x \r\nContent-Length: 3\r\ntracestate: a=b\r\n" +
-                std::string(kTrace) +
-                "X-Call-Id: 7\r\nX-Start-Time: 1700000000123456789\r\nX-Forwarded-For: 192.0.2.7\r\n"
-                "X-Forwarded-Host: gw:8080\r\n\r\n");
+  EXPECT_EQ(
+      Request("POST /function/aes/a%2Fb?c HTTP/1.1\r\nHost: gw:8080\r\naUTHORIZATION:  Basic x \r\nX-Call-Id: 7\r\n"
+              "Content-Length: 3\r\ntracestate: a=b\r\n" +
+              std::string(kTrace) + "\r\n"),
+      "POST /a%2Fb?c HTTP/1.1\r\nHost: gw:8080\r\naUTHORIZATION:  Basic x \r\nContent-Length: 3\r\ntracestate: "
+      "a=b\r\n" +
+          std::string(kTrace) +
+          "X-Call-Id: 7\r\nX-Start-Time: 1700000000123456789\r\nX-Forwarded-For: 192.0.2.7\r\n"
+          "X-Forwarded-Host: gw:8080\r\n\r\n");
 }
 
 TEST_F(HeadWriterTest, DropsWhatIsForThisHopOnly) {
@@ -75,7 +77,8 @@ TEST_F(HeadWriterTest, AppendsToTheListOfClientsAndKeepsTheFirstHost) {
 }
 
 TEST_F(HeadWriterTest, MakesIdentifiersOfTheRightForm) {
-  const std::string request = Request("GET /function/a HTTP/1.1\r\nHost: a\r\ntraceparent: nonsense\r\ntracestate: x=y\r\n\r\n");
+  const std::string request =
+      Request("GET /function/a HTTP/1.1\r\nHost: a\r\ntraceparent: nonsense\r\ntracestate: x=y\r\n\r\n");
   EXPECT_TRUE(std::regex_search(
       request, std::regex("\r\nX-Call-Id: [0-9a-f]{8}-[0-9a-f]{4}-4[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}\r\n")))
       << request;
@@ -110,15 +113,16 @@ TEST_F(HeadWriterTest, GivesAnHttp10RequestAHost) {
 
 TEST_F(HeadWriterTest, HasRoomForAHeadOfAnySize) {
   const std::string big(100'000, 'h');
-  const std::string request = Request("GET /function/a/" + big + " HTTP/1.1\r\nHost: " + big + "\r\nX-Forwarded-For: " + big +
-                                      "\r\n\r\n");
+  const std::string request =
+      Request("GET /function/a/" + big + " HTTP/1.1\r\nHost: " + big + "\r\nX-Forwarded-For: " + big + "\r\n\r\n");
   EXPECT_GT(request.size(), 400'000u);
 }
 
 TEST_F(HeadWriterTest, AddsTheCallsFieldsToAnAnswerAndDropsTheFunctionsOwn) {
   Request("GET /function/a HTTP/1.1\r\nHost: a\r\nX-Call-Id: 7\r\n\r\n");
   const std::string answer = Response(
-      "HTTP/1.0 201 Made\r\nX-Call-Id: 8\r\nX-Start-Time: 1\r\nX-Duration-Seconds: 9\r\nConnection: x-hop\r\nX-Hop: 1\r\n"
+      "HTTP/1.0 201 Made\r\nX-Call-Id: 8\r\nX-Start-Time: 1\r\nX-Duration-Seconds: 9\r\nConnection: x-hop\r\nX-Hop: "
+      "1\r\n"
       "Content-Length: 3\r\nContent-Length: 3\r\nSet-Cookie: a\r\nSet-Cookie: b\r\nKeep-Alive: x\r\n\r\n",
       {.head = head_, .plan = plan_, .call = &call_, .duration_ns = 1'002'003'999, .date = "today"});
   EXPECT_EQ(answer,
@@ -133,8 +137,9 @@ TEST_F(HeadWriterTest, LeavesTheApisFieldsAlone) {
 }
 
 TEST_F(HeadWriterTest, NeverSendsALengthWhereThereIsNone) {
-  EXPECT_EQ(Response("HTTP/1.1 204 None\r\nContent-Length: 3\r\nDate: d\r\n\r\n", {.head = head_, .plan = plan_, .date = {}}),
-            "HTTP/1.1 204 None\r\nDate: d\r\n\r\n");
+  EXPECT_EQ(
+      Response("HTTP/1.1 204 None\r\nContent-Length: 3\r\nDate: d\r\n\r\n", {.head = head_, .plan = plan_, .date = {}}),
+      "HTTP/1.1 204 None\r\nDate: d\r\n\r\n");
   EXPECT_EQ(Response("HTTP/1.1 103 Hints\r\nLink: x\r\nContent-Length: 3\r\n\r\n",
                      {.head = head_, .plan = plan_, .date = {}}),
             "HTTP/1.1 103 Hints\r\nLink: x\r\n\r\n");
@@ -142,7 +147,8 @@ TEST_F(HeadWriterTest, NeverSendsALengthWhereThereIsNone) {
                      {.head = head_, .plan = plan_, .date = {}, .chunked = true}),
             "HTTP/1.1 200 OK\r\nDate: d\r\nTransfer-Encoding: chunked\r\n\r\n");
   // The length that a GET would have.
-  EXPECT_EQ(Response("HTTP/1.1 200 OK\r\nContent-Length: 3\r\nDate: d\r\n\r\n", {.head = head_, .plan = plan_, .date = {}}, true),
+  EXPECT_EQ(Response("HTTP/1.1 200 OK\r\nContent-Length: 3\r\nDate: d\r\n\r\n",
+                     {.head = head_, .plan = plan_, .date = {}}, true),
             "HTTP/1.1 200 OK\r\nContent-Length: 3\r\nDate: d\r\n\r\n");
 }
 
@@ -157,10 +163,11 @@ TEST_F(HeadWriterTest, AnswersInJsonThatNamesHopAndLimit) {
                                                   .close = true},
                                                  pool_));
   const std::string json =
-      R"({"error":"say \"no\"\u000a\u0001","hop":"function","function":"aes.openfaas-fn","limit":"timeout 5 ms"})" "\n";
+      R"({"error":"say \"no\"\u000a\u0001","hop":"function","function":"aes.openfaas-fn","limit":"timeout 5 ms"})"
+      "\n";
   EXPECT_EQ(answer, "HTTP/1.1 504 Gateway Timeout\r\nContent-Type: application/json\r\nContent-Length: " +
-                        std::to_string(json.size()) +
-                        "\r\nDate: today\r\nRetry-After: 3\r\nConnection: close\r\n\r\n" + json);
+                        std::to_string(json.size()) + "\r\nDate: today\r\nRetry-After: 3\r\nConnection: close\r\n\r\n" +
+                        json);
 }
 
 TEST(IsTraceparent, KnowsTheForms) {
@@ -168,9 +175,10 @@ TEST(IsTraceparent, KnowsTheForms) {
   EXPECT_TRUE(IsTraceparent(good));
   EXPECT_TRUE(IsTraceparent("01" + good.substr(2) + "-more"));
   EXPECT_TRUE(IsTraceparent(good.substr(0, 53) + "00"));
-  for (const std::string& bad :
-       {good + "-more", "ff" + good.substr(2), good.substr(0, 54), std::string("00-") + std::string(32, '0') + good.substr(35),
-        std::string("00-4BF92F3577B34DA6A3CE929D0E0E4736-00f067aa0ba902b7-01"), std::string(), good.substr(0, 36) + std::string(16, '0') + "-01"}) {
+  for (const std::string& bad : {good + "-more", "ff" + good.substr(2), good.substr(0, 54),
+                                 std::string("00-") + std::string(32, '0') + good.substr(35),
+                                 std::string("00-4BF92F3577B34DA6A3CE929D0E0E4736-00f067aa0ba902b7-01"), std::string(),
+                                 good.substr(0, 36) + std::string(16, '0') + "-01"}) {
     EXPECT_FALSE(IsTraceparent(bad)) << bad;
   }
 }

@@ -6,14 +6,27 @@
 namespace junction::ingress {
 namespace {
 
-constexpr std::array<std::string_view, 8> kMethods = {"GET",   "POST",    "PUT", "DELETE",
+constexpr std::array<std::string_view, 8> kMethods = {"GET",   "POST",    "PUT",  "DELETE",
                                                       "PATCH", "OPTIONS", "HEAD", "other"};
 
 // The first is for functions; a path belongs to the first route that it equals or continues after a slash.
 constexpr std::array<std::string_view, 16> kRoutes = {
-    "/function",     "/async-function", "/system/functions",  "/system/function",  "/system/scale-function", "/system/info",
-    "/system/alert", "/system/secrets", "/system/logs",       "/system/namespaces", "/system/namespace",      "/healthz",
-    "/ui",           "/system",         "/",                  "other",
+    "/function",
+    "/async-function",
+    "/system/functions",
+    "/system/function",
+    "/system/scale-function",
+    "/system/info",
+    "/system/alert",
+    "/system/secrets",
+    "/system/logs",
+    "/system/namespaces",
+    "/system/namespace",
+    "/healthz",
+    "/ui",
+    "/system",
+    "/",
+    "other",
 };
 
 /// Adds to the values of `key` in a list that is kept ascending.
@@ -109,9 +122,8 @@ void FunctionValues::Add(const FunctionCounters& counters) {
   held += counters.held.Get();
   queued += counters.queued.Get();
   cold_starts += counters.cold_starts.Get();
-  counters.by_code.ForEach([this](uint32_t code, const Histogram& histogram) {
-    AddTo(by_code, static_cast<uint16_t>(code), histogram);
-  });
+  counters.by_code.ForEach(
+      [this](uint32_t code, const Histogram& histogram) { AddTo(by_code, static_cast<uint16_t>(code), histogram); });
 }
 
 void MetricsValues::Add(const WorkerCounters& counters) {

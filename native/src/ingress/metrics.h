@@ -29,8 +29,9 @@ class Counter {
 /// Upper bounds: the default ones of Prometheus' client libraries, five below them for what takes microseconds here,
 /// and two above.
 inline constexpr std::array<uint64_t, 18> kBucketBounds_ns = {
-    100'000,     250'000,     500'000,       1'000'000,     2'500'000,     5'000'000,      10'000'000,     25'000'000, 50'000'000,
-    100'000'000, 250'000'000, 500'000'000, 1'000'000'000, 2'500'000'000, 5'000'000'000, 10'000'000'000, 30'000'000'000, 60'000'000'000,
+    100'000,       250'000,       500'000,       1'000'000,      2'500'000,      5'000'000,
+    10'000'000,    25'000'000,    50'000'000,    100'000'000,    250'000'000,    500'000'000,
+    1'000'000'000, 2'500'000'000, 5'000'000'000, 10'000'000'000, 30'000'000'000, 60'000'000'000,
 };
 
 class Histogram {
@@ -139,7 +140,7 @@ struct FunctionValues {
 };
 
 struct MetricsValues {
-  std::vector<FunctionValues> functions;                  // ascending by name
+  std::vector<FunctionValues> functions;                   // ascending by name
   std::vector<std::pair<uint32_t, HistogramValues>> http;  // by HttpKey, ascending
   uint64_t connections_open = 0;
   uint64_t connections_accepted = 0;

@@ -210,7 +210,9 @@ Relay::Step Relay::PumpAnswer(ClientConnection& client) {
   Exchange& x = client.exchange;
   if (!client.out.empty()) {
     uint64_t sent = 0;
-    switch (client.out.Flush(client.fd.get(), sent)) {
+    const FlushResult flushed = client.out.Flush(client.fd.get(), sent);
+    x.answer_seen = x.answer_seen || (sent > 0 && x.stage == Stage::kAnswering);
+    switch (flushed) {
       case FlushResult::kDone:
         core_.clients->SetStall(client, false);
         break;
@@ -398,10 +400,11 @@ Relay::Step Relay::OnAnswerEnd(ClientConnection& client, bool orderly) {
 
 Relay::HeadStep Relay::Garbage(ClientConnection& client, const char* what) {
   Exchange& x = client.exchange;
-  if (x.stage == Stage::kAnswering) {
+  if (x.stage == Stage::kAnswering && x.answer_seen) {
     core_.clients->CutAnswer(client);
     return HeadStep::kOver;
   }
+  x.stage = Stage::kSent;
   const bool is_api = x.function == nullptr;
   const std::string error = std::string("the ") + (is_api ? "API" : "function") + " does not answer in HTTP: " + what;
   core_.clients->Answer(client, {.status = 502, .error = error, .hop = is_api ? "api" : "function"});

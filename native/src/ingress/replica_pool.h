@@ -24,9 +24,10 @@ struct UpstreamConnection : EventTarget, ListNode<PoolTag> {
   ClientConnection* user = nullptr;
   bool idle = false;  // in pool.idle, without a user
   bool connecting = false;
-  bool readable = false;     // the edge has come, EAGAIN has not
-  bool peer_closed = false;  // EPOLLRDHUP, EPOLLHUP or EPOLLERR has come: the end stands behind what is still to be read
-  bool reused = false;       // it has carried a request before this one
+  bool readable = false;  // the edge has come, EAGAIN has not
+  bool peer_closed =
+      false;            // EPOLLRDHUP, EPOLLHUP or EPOLLERR has come: the end stands behind what is still to be read
+  bool reused = false;  // it has carried a request before this one
 };
 
 /// One next hop of one worker.
@@ -37,9 +38,9 @@ struct ReplicaPool {
   IntrusiveList<UpstreamConnection, PoolTag> idle;  // the last used first: it is the warmest and the least stale
   uint32_t idle_count = 0;
   uint32_t open_count = 0;
-  uint32_t users = 0;          // requests under way here
+  uint32_t users = 0;             // requests under way here
   uint64_t suspect_until_ns = 0;  // it could not be connected to: others come first until then
-  bool retired = false;        // no route names it any more: connections end with their request
+  bool retired = false;           // no route names it any more: connections end with their request
 };
 
 }  // namespace junction::ingress

@@ -77,7 +77,8 @@ Result<std::shared_ptr<const RouteChange>> RouteRegistry::Apply(const RouteUpdat
   }
   if (update.snapshot) {
     for (const auto& [name, route] : routes_) {
-      if (!named.contains(name) && std::find(change->removes.begin(), change->removes.end(), name) == change->removes.end()) {
+      if (!named.contains(name) &&
+          std::find(change->removes.begin(), change->removes.end(), name) == change->removes.end()) {
         change->removes.push_back(name);
       }
     }

@@ -42,7 +42,7 @@ struct Replica {
 struct FunctionShared {
   explicit FunctionShared(std::string full_name) : name(std::move(full_name)) {}
 
-  const std::string name;  // name.namespace
+  const std::string name;           // name.namespace
   std::atomic<uint32_t> held{0};    // requests that wait for a first replica, over all workers; relaxed
   std::atomic<uint32_t> queued{0};  // requests that wait for a place, over all workers; relaxed
   // Set by the worker that asks for a replica, cleared by changes of the route: at most one asks. Relaxed.
@@ -51,9 +51,10 @@ struct FunctionShared {
 
 struct FunctionRoute {
   std::shared_ptr<FunctionShared> shared;
-  std::vector<std::shared_ptr<Replica>> replicas;  // those that are ready; draining ones get nothing new, so are left out
-  uint32_t timeout_ms = 0;                         // never 0
-  uint32_t max_inflight = 0;                       // per replica; 0 = no limit
+  std::vector<std::shared_ptr<Replica>>
+      replicas;               // those that are ready; draining ones get nothing new, so are left out
+  uint32_t timeout_ms = 0;    // never 0
+  uint32_t max_inflight = 0;  // per replica; 0 = no limit
   bool starts_from_zero = false;
   std::string failure;  // why none can start; empty = no trouble
 };

@@ -16,8 +16,12 @@ class CollectedEvents : public IngressEvents {
 };
 
 RouteSpec Route(const std::string& name, std::vector<RouteSpec::ReplicaSpec> replicas) {
-  return {.function_name = name, .replicas = std::move(replicas), .timeout_ms = 0, .max_inflight = 0,
-          .starts_from_zero = true, .failure = ""};
+  return {.function_name = name,
+          .replicas = std::move(replicas),
+          .timeout_ms = 0,
+          .max_inflight = 0,
+          .starts_from_zero = true,
+          .failure = ""};
 }
 
 RouteSpec::ReplicaSpec At(const std::string& id, uint16_t port, bool draining = false) {
@@ -28,8 +32,8 @@ class RouteRegistryTest : public testing::Test {
  protected:
   std::shared_ptr<const RouteChange> Apply(bool snapshot, std::vector<RouteSpec> upserts,
                                            std::vector<std::string> removes = {}) {
-    auto change = registry_.Apply({.snapshot = snapshot, .version = ++version_, .upserts = std::move(upserts),
-                                   .removes = std::move(removes)});
+    auto change = registry_.Apply(
+        {.snapshot = snapshot, .version = ++version_, .upserts = std::move(upserts), .removes = std::move(removes)});
     EXPECT_TRUE(change.has_value());
     return *change;
   }
@@ -69,7 +73,8 @@ TEST_F(RouteRegistryTest, RefusesAFaultyUpdateAsAWhole) {
                         Route("g.ns", {{.id = "x", .host = "localhost", .port = 1, .draining = false}})}) {
     EXPECT_FALSE(registry_.Apply({.snapshot = true, .version = 9, .upserts = {Route("h.ns", {}), bad}, .removes = {}}));
   }
-  EXPECT_FALSE(registry_.Apply({.snapshot = false, .version = 9, .upserts = {Route("h.ns", {}), Route("h.ns", {})}, .removes = {}}));
+  EXPECT_FALSE(registry_.Apply(
+      {.snapshot = false, .version = 9, .upserts = {Route("h.ns", {}), Route("h.ns", {})}, .removes = {}}));
   EXPECT_EQ(registry_.version(), 1u);
   EXPECT_TRUE(Apply(false, {}, {"f.ns"})->removes.size() == 1);  // still there
 }

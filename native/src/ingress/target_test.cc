@@ -49,8 +49,8 @@ TEST(SplitTarget, GivesTheAuthorityOfAnAbsoluteTarget) {
 }
 
 TEST(SplitTarget, RefusesOtherForms) {
-  for (const char* target : {"host:80", "*", "ftp://host/x", "http://", "http://u@host/", "http://ho st/", "x", "/a#b",
-                             "/function/aes#x"}) {
+  for (const char* target :
+       {"host:80", "*", "ftp://host/x", "http://", "http://u@host/", "http://ho st/", "x", "/a#b", "/function/aes#x"}) {
     const auto split = SplitTarget("GET", target);
     ASSERT_FALSE(split.has_value()) << target;
     EXPECT_EQ(split.error().status, 400) << target;

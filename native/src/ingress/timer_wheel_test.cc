@@ -88,9 +88,7 @@ TEST(TimerWheel, AgreesWithASortedListOnRandomWork) {
   std::vector<TimerNode> nodes(500);
   std::multimap<uint64_t, size_t> expected;
   uint64_t now = 1'000'000;
-  const auto forget = [&](size_t i) {
-    std::erase_if(expected, [i](const auto& entry) { return entry.second == i; });
-  };
+  const auto forget = [&](size_t i) { std::erase_if(expected, [i](const auto& entry) { return entry.second == i; }); };
   for (int round = 0; round < 3000; ++round) {
     const size_t i = random() % nodes.size();
     forget(i);

@@ -36,7 +36,7 @@ struct WakeQueueCommand {
   std::shared_ptr<FunctionShared> function;
 };
 struct DrainCommand {
-  uint64_t deadline_ms;                            // from now
+  uint64_t deadline_ms;                             // from now
   std::function<void(uint64_t abandoned)> on_done;  // called once, from the worker
 };
 struct StopCommand {};

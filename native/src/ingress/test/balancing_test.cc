@@ -173,7 +173,8 @@ TEST_F(BalancingTest, LetsADrainingReplicaFinishAndSendsItNothingNew) {
   Peer one = Ask();
   Peer old = first_.Accept();
   old.ReadMessage();
-  Apply({Route("f.openfaas-fn", {first_.port(), second_.port()}, [](RouteSpec& route) { route.replicas[0].draining = true; })});
+  Apply({Route("f.openfaas-fn", {first_.port(), second_.port()},
+               [](RouteSpec& route) { route.replicas[0].draining = true; })});
   EXPECT_EQ(ingress_->BusyReplicas(), std::vector<std::string>{"r" + std::to_string(first_.port())});
   Peer two = Ask();
   Peer fresh = second_.Accept();

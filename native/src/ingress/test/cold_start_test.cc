@@ -194,8 +194,8 @@ TEST_F(ColdStartTest, AsksAgainAfterASnapshotThatStillHasNoReplica) {
   Peer client = Ask();
   events_.ColdStarts(1);
   WaitForHeld(1);
-  Apply({Route("f.openfaas-fn", {})});                   // a delta: nothing was forgotten
-  Apply({Route("f.openfaas-fn", {})}, {}, true);         // a provider that has started anew
+  Apply({Route("f.openfaas-fn", {})});            // a delta: nothing was forgotten
+  Apply({Route("f.openfaas-fn", {})}, {}, true);  // a provider that has started anew
   EXPECT_EQ(events_.ColdStarts(2).size(), 2u);
   Apply({Route("f.openfaas-fn", {function_.port()})});
   Peer function = function_.Accept();

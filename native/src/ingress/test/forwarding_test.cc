@@ -19,7 +19,9 @@ class ForwardingTest : public IngressTest {
 
 TEST_F(ForwardingTest, PassesRequestAndAnswer) {
   Peer client = Client();
-  client.Send("POST /function/aes/a%2Fb?c=%20d HTTP/1.1\r\nHost: gw\r\nAuthorization: Basic eA==\r\nContent-Length: 5\r\n\r\nhello");
+  client.Send(
+      "POST /function/aes/a%2Fb?c=%20d HTTP/1.1\r\nHost: gw\r\nAuthorization: Basic eA==\r\nContent-Length: "
+      "5\r\n\r\nhello");
   Peer function = function_.Accept();
   const Message request = function.ReadMessage();
   EXPECT_EQ(request.start, "POST /a%2Fb?c=%20d HTTP/1.1");
@@ -40,8 +42,9 @@ TEST_F(ForwardingTest, PassesRequestAndAnswer) {
   EXPECT_EQ(answer.Field("x-call-id"), request.Field("x-call-id"));
   EXPECT_EQ(answer.Field("x-start-time"), std::to_string(start));
   EXPECT_TRUE(std::regex_match(answer.Field("x-duration-seconds"), std::regex("[0-9]+\\.[0-9]{6}")));
-  EXPECT_TRUE(std::regex_match(
-      answer.Field("date"), std::regex("(Mon|Tue|Wed|Thu|Fri|Sat|Sun), [0-9]{2} [A-Z][a-z]{2} 20[0-9]{2} [0-9:]{8} GMT")))
+  EXPECT_TRUE(
+      std::regex_match(answer.Field("date"),
+                       std::regex("(Mon|Tue|Wed|Thu|Fri|Sat|Sun), [0-9]{2} [A-Z][a-z]{2} 20[0-9]{2} [0-9:]{8} GMT")))
       << answer.Field("date");
 }
 

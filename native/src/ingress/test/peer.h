@@ -13,9 +13,9 @@ namespace junction::ingress {
 
 /// A message that has been read whole, framing taken off.
 struct Message {
-  std::string start;                           // request line or status line
+  std::string start;                               // request line or status line
   std::multimap<std::string, std::string> fields;  // names in lower case
-  std::string head;                            // as it came
+  std::string head;                                // as it came
   std::string body;
 
   /// The only value of a field; fails the test when there is none or more.

@@ -30,7 +30,10 @@ std::vector<Row> Rows() {
       {"a list of codings", post + "Transfer-Encoding: gzip, chunked\r\n\r\n0\r\n\r\n", 400},
       {"identity", post + "Transfer-Encoding: identity\r\nContent-Length: 4\r\n\r\nabcd", 400},
       {"two codings", post + "Transfer-Encoding: chunked\r\nTransfer-Encoding: identity\r\n\r\n0\r\n\r\n", 400},
-      {"a vertical tab before the coding", post + "Transfer-Encoding: \x0b" "chunked\r\n\r\n0\r\n\r\n", 400},
+      {"a vertical tab before the coding",
+       post + "Transfer-Encoding: \x0b"
+              "chunked\r\n\r\n0\r\n\r\n",
+       400},
       {"a blank before the colon", post + "Content-Length : 4\r\n\r\nabcd", 400},
       {"a tab before the colon", post + "Transfer-Encoding\t: chunked\r\n\r\n0\r\n\r\n", 400},
       {"a folded field", post + "X: a\r\n Content-Length: 4\r\n\r\nabcd", 400},
@@ -95,8 +98,9 @@ TEST_F(SmugglingTest, RefusesTheSameByteByByte) {
 }
 
 TEST_F(SmugglingTest, CutsOffAChunkedBodyThatIsMalformed) {
-  for (const char* body : {"x\r\n", "-1\r\n", "5\nhello", "5\r\nhello!\r\n", "5\r\nhello\n0\r\n\r\n", "11111111111111111\r\n",
-                           "0\r\nGET / HTTP/1.1\r\n\r\n", "0\r\n a\r\n\r\n", "1;\n\r\nx\r\n"}) {
+  for (const char* body :
+       {"x\r\n", "-1\r\n", "5\nhello", "5\r\nhello!\r\n", "5\r\nhello\n0\r\n\r\n", "11111111111111111\r\n",
+        "0\r\nGET / HTTP/1.1\r\n\r\n", "0\r\n a\r\n\r\n", "1;\n\r\nx\r\n"}) {
     SCOPED_TRACE(body);
     Peer client = Client();
     client.Send("POST /function/aes HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nok\r\n");
@@ -115,8 +119,10 @@ TEST_F(SmugglingTest, CutsOffAChunkedBodyThatIsMalformed) {
 
 TEST_F(SmugglingTest, WritesChunksAnewWithoutExtensionsAndTrailers) {
   Peer client = Client();
-  client.Send("POST /function/aes HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\nTrailer: X\r\n\r\n"
-              "0003;a=\"b;c\"\r\nabc\r\n2\r\nde\r\n0;last\r\nX: y\r\n\r\n" + std::string(kSecond));
+  client.Send(
+      "POST /function/aes HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\nTrailer: X\r\n\r\n"
+      "0003;a=\"b;c\"\r\nabc\r\n2\r\nde\r\n0;last\r\nX: y\r\n\r\n" +
+      std::string(kSecond));
   Peer function = function_.Accept();
   const std::string head = function.ReadHead();
   EXPECT_EQ(head.find("Trailer"), std::string::npos);

@@ -134,7 +134,8 @@ TEST_F(StreamingTest, PassesLargeBodiesWholeInBothDirections) {
         }
         client.Send("0\r\n\r\n");
       } else {
-        client.Send("POST /function/f HTTP/1.1\r\nHost: a\r\nContent-Length: " + std::to_string(body.size()) + "\r\n\r\n" + body);
+        client.Send("POST /function/f HTTP/1.1\r\nHost: a\r\nContent-Length: " + std::to_string(body.size()) +
+                    "\r\n\r\n" + body);
       }
     });
     Peer function = function_.Accept();
@@ -142,7 +143,8 @@ TEST_F(StreamingTest, PassesLargeBodiesWholeInBothDirections) {
     sender.join();
     EXPECT_TRUE(request.body == body);
     std::thread answerer([&] {
-      function.Send(chunked ? "HTTP/1.1 200 OK\r\nConnection: close\r\n\r\n" + body : Ok(body, "Connection: close\r\n"));
+      function.Send(chunked ? "HTTP/1.1 200 OK\r\nConnection: close\r\n\r\n" + body
+                            : Ok(body, "Connection: close\r\n"));
       function.Close();
     });
     const Message answer = client.ReadMessage();
