@@ -17,7 +17,8 @@ const args = [
   '--experimental-vm-modules',
   '--disable-warning=ExperimentalWarning',
   'node_modules/jest/bin/jest.js',
-  ...['--config', 'jest.config.js', '--rootDir', projectRoot, '--passWithNoTests', '--maxWorkers', '2'],
+  ...['--config', 'jest.config.js', '--rootDir', projectRoot, '--passWithNoTests'],
+  ...(rest.includes('--runInBand') ? [] : ['--maxWorkers', '2']),
   ...['--json', '--outputFile', resultFile],
   ...rest,
 ];
