@@ -11,6 +11,7 @@ import type { ProcessExit } from './process-handle.js';
 
 export interface NativeIngress {
   readonly port: number;
+  serve(): void;
   applyRoutes(update: RouteUpdate): void;
   failHeld(functionName: string, status: number, message: string): void;
   busyReplicas(): string[];

@@ -53,6 +53,15 @@ describe('Ingress', () => {
     expect(answer.headers['x-call-id']).toBe('call-7');
   });
 
+  it('knows routes that are applied in the same turn from the first request on', async () => {
+    const port = await startServer((_, response) => response.end('there'));
+    for (let i = 0; i < 20; ++i) {
+      const { ingress, url } = start();
+      ingress.applyRoutes(snapshot(route('f.openfaas-fn', [replica(port)])));
+      expect((await exchange(url('/function/f'))).body.toString()).toBe('there');
+    }
+  });
+
   it('passes everything else to the API', async () => {
     const options = testOptions();
     await startServer((request, response) => response.end(`api ${request.url}`), options.apiSocketPath);

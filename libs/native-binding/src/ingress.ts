@@ -14,10 +14,14 @@ export class Ingress {
 
   private constructor(ingress: NativeIngress) {
     this.#native = ingress;
+    queueMicrotask(() => {
+      ingress.serve();
+    });
   }
 
   /**
-   * Listens and starts the workers. Throws NativeError: `ERR_NATIVE_OPTION` naming all faulty options, or an errno
+   * Listens at once and serves as soon as the calling code has run to its end: routes that it applies right after this
+   * call are there from the first request on, and until then connections wait. Throws NativeError: `ERR_NATIVE_OPTION` naming all faulty options, or an errno
    * (`EADDRINUSE`, `EACCES`, …). It keeps the process alive until `stop`.
    */
   static start(options: IngressOptions, events: IngressEvents): Ingress {

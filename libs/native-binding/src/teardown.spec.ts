@@ -12,6 +12,7 @@ const options = JSON.stringify(
 /** Starts an ingress with a function at zero and holds a request there, so that threads are busy with reports. */
 const busyIngress = `
   const ingress = new addon.Ingress(${options}, () => undefined);
+  ingress.serve();
   ingress.applyRoutes({ snapshot: true, version: 1n, removes: [], upserts: [
     { functionName: 'f.openfaas-fn', replicas: [], timeoutMs: 0, maxInflight: 0, startsFromZero: true } ] });
   fetch('http://127.0.0.1:' + ingress.port + '/function/f').catch(() => undefined);

@@ -48,8 +48,8 @@ void IngressToJs::Send(const char* kind, const std::string& text) {
 Napi::Function IngressObject::Define(Napi::Env env) {
   return DefineClass(
       env, "Ingress",
-      {InstanceAccessor<&IngressObject::Port>("port"), InstanceMethod<&IngressObject::ApplyRoutes>("applyRoutes"),
-       InstanceMethod<&IngressObject::FailHeld>("failHeld"),
+      {InstanceAccessor<&IngressObject::Port>("port"), InstanceMethod<&IngressObject::Serve>("serve"),
+       InstanceMethod<&IngressObject::ApplyRoutes>("applyRoutes"), InstanceMethod<&IngressObject::FailHeld>("failHeld"),
        InstanceMethod<&IngressObject::BusyReplicas>("busyReplicas"), InstanceMethod<&IngressObject::Metrics>("metrics"),
        InstanceMethod<&IngressObject::Drain>("drain"), InstanceMethod<&IngressObject::Stop>("stop")});
 }
@@ -66,7 +66,7 @@ IngressObject::IngressObject(const Napi::CallbackInfo& info) : ObjectWrap(info) 
     return;
   }
   events_.Open(Napi::ThreadSafeFunction::New(env, info[1].As<Napi::Function>(), "junction ingress", 0, 1));
-  auto ingress = ingress::Ingress::Start(*options, events_);
+  auto ingress = ingress::Ingress::Open(*options, events_);
   if (!ingress) {
     events_.Close();
     ThrowError(env, ingress.error(), kCodeOption);
@@ -87,6 +87,13 @@ bool IngressObject::IsRunning(Napi::Env env) const {
 }
 
 Napi::Value IngressObject::Port(const Napi::CallbackInfo& info) { return Napi::Number::New(info.Env(), port_); }
+
+void IngressObject::Serve(const Napi::CallbackInfo&) {
+  if (ingress_ != nullptr && !is_serving_) {
+    is_serving_ = true;
+    ingress_->Serve();
+  }
+}
 
 void IngressObject::ApplyRoutes(const Napi::CallbackInfo& info) {
   const Napi::Env env = info.Env();
@@ -142,6 +149,7 @@ Napi::Value IngressObject::Drain(const Napi::CallbackInfo& info) {
   if (!IsRunning(env)) {
     return env.Undefined();
   }
+  Serve(info);  // a drain is the workers' to carry out
   if (drained_) {
     ThrowCoded(env, kCodeClosed, "the ingress is draining already");
     return env.Undefined();

@@ -43,6 +43,7 @@ class IngressObject : public Napi::ObjectWrap<IngressObject> {
   explicit IngressObject(const Napi::CallbackInfo& info);
 
  private:
+  void Serve(const Napi::CallbackInfo& info);
   Napi::Value Port(const Napi::CallbackInfo& info);
   void ApplyRoutes(const Napi::CallbackInfo& info);
   void FailHeld(const Napi::CallbackInfo& info);
@@ -63,6 +64,7 @@ class IngressObject : public Napi::ObjectWrap<IngressObject> {
   IngressToJs events_;
   std::unique_ptr<ingress::Ingress> ingress_;
   uint16_t port_ = 0;
+  bool is_serving_ = false;
   std::optional<Napi::Promise::Deferred> drained_;
   bool is_drain_settled_ = false;
   CleanupHook cleanup_;

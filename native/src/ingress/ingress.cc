@@ -10,6 +10,7 @@
 #include <csignal>
 #include <utility>
 
+#include "base/check.h"
 #include "ingress/worker.h"
 
 namespace junction::ingress {
@@ -41,7 +42,7 @@ std::thread StartThread(const std::string& name, std::function<void()> body) {
 Ingress::Ingress(const IngressOptions& options, IngressEvents& events)
     : options_(options), events_(events), routes_(options.default_timeout_ms, events) {}
 
-Result<std::unique_ptr<Ingress>> Ingress::Start(const IngressOptions& options, IngressEvents& events) {
+Result<std::unique_ptr<Ingress>> Ingress::Open(const IngressOptions& options, IngressEvents& events) {
   std::unique_ptr<Ingress> ingress(new Ingress(options, events));
   const auto address = MakeIpAddress(options.host, options.port);
   if (!address) {
@@ -79,11 +80,15 @@ Result<std::unique_ptr<Ingress>> Ingress::Start(const IngressOptions& options, I
     }
     ingress->workers_.push_back(std::move(worker));
   }
-  for (uint32_t i = 0; i < options.workers; ++i) {
-    Worker* const worker = ingress->workers_[i].get();
-    ingress->threads_.push_back(StartThread("ingress-" + std::to_string(i), [worker] { worker->Run(); }));
-  }
   return ingress;
+}
+
+void Ingress::Serve() {
+  JUNCTION_CHECK(threads_.empty());
+  for (size_t i = 0; i < workers_.size(); ++i) {
+    Worker* const worker = workers_[i].get();
+    threads_.push_back(StartThread("ingress-" + std::to_string(i), [worker] { worker->Run(); }));
+  }
 }
 
 Ingress::~Ingress() { Stop(); }

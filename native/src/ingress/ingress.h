@@ -25,14 +25,17 @@ class Worker;
 /// socket. All methods from any thread, but not from within IngressEvents.
 class Ingress : private Siblings {
  public:
-  /// Listens and starts the workers. `events` must outlive the ingress.
-  static Result<std::unique_ptr<Ingress>> Start(const IngressOptions& options, IngressEvents& events);
+  /// Listens; connections wait in the backlog until Serve. `events` must outlive the ingress.
+  static Result<std::unique_ptr<Ingress>> Open(const IngressOptions& options, IngressEvents& events);
 
   Ingress(const Ingress&) = delete;
   Ingress& operator=(const Ingress&) = delete;
   ~Ingress() override;
 
   uint16_t port() const { return port_; }
+
+  /// Starts the workers. Routes that were applied before are there from the first request on. Once only.
+  void Serve();
 
   /// Takes new routes up, or refuses the update as a whole. Workers follow at their next turn.
   Result<void> ApplyRoutes(const RouteUpdate& update);

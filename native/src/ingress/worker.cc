@@ -43,6 +43,7 @@ Result<void> Worker::Open() {
 }
 
 void Worker::Run() {
+  ReadMailbox();  // the first routes, before the first request
   while (!is_stopping_) {
     core_.loop.Turn(*this);
     clients_.Sweep();

@@ -157,7 +157,7 @@ int Main(int argc, char** argv) {
   pthread_sigmask(SIG_BLOCK, &signals, nullptr);
 
   PrintedEvents events;
-  auto ingress = Ingress::Start(line.options, events);
+  auto ingress = Ingress::Open(line.options, events);
   if (!ingress) {
     Fail(ingress.error().message);
   }
@@ -165,6 +165,7 @@ int Main(int argc, char** argv) {
   if (!applied) {
     Fail(applied.error().message);
   }
+  (*ingress)->Serve();
   std::printf("listening on %s port %u\n", line.options.host.c_str(), (*ingress)->port());
   std::fflush(stdout);
 

@@ -41,7 +41,12 @@ IngressTest::~IngressTest() {
 }
 
 void IngressTest::Start() {
-  auto ingress = Ingress::Start(options_, events_);
+  Open();
+  ingress_->Serve();
+}
+
+void IngressTest::Open() {
+  auto ingress = Ingress::Open(options_, events_);
   ASSERT_TRUE(ingress.has_value()) << ingress.error().message;
   ingress_ = std::move(*ingress);
 }

@@ -46,6 +46,8 @@ class IngressTest : public testing::Test {
 
   /// Change options_ before.
   void Start();
+  /// Listens only.
+  void Open();
 
   /// A route with ready replicas at these ports of 127.0.0.1; more of it can be set by `change`.
   static RouteSpec Route(const std::string& name, const std::vector<uint16_t>& ports,

@@ -212,6 +212,25 @@ TEST_F(LimitsTest, CutsOffWhatIsUnderWayAtTheDeadlineOfADrain) {
   EXPECT_TRUE(two.IsAtEnd());
 }
 
+TEST_F(LimitsTest, KnowsItsFirstRoutesBeforeTheFirstRequest) {
+  Open();
+  Peer client = Client();  // waits in the backlog
+  client.Send(kGet);
+  RouteUpdate update{
+      .snapshot = true, .version = 1, .upserts = {Route("f.openfaas-fn", {function_.port()})}, .removes = {}};
+  ASSERT_TRUE(ingress_->ApplyRoutes(update).has_value());
+  ingress_->Serve();
+  Peer function = function_.Accept();
+  function.ReadMessage();
+  function.Send(Ok("x"));
+  EXPECT_EQ(client.ReadMessage().body, "x");
+}
+
+TEST_F(LimitsTest, CanBeStoppedBeforeItServes) {
+  Open();
+  ingress_->Stop();
+}
+
 TEST_F(LimitsTest, StopsAtOnce) {
   StartWithFunction();
   Peer client = Client();
@@ -226,11 +245,11 @@ TEST_F(LimitsTest, SaysWhyItCannotListen) {
   Start();
   IngressOptions second = options_;
   second.port = ingress_->port();
-  const auto in_use = Ingress::Start(second, events_);
+  const auto in_use = Ingress::Open(second, events_);
   ASSERT_FALSE(in_use.has_value());
   EXPECT_EQ(in_use.error().code, EADDRINUSE);
   second.host = "localhost";
-  EXPECT_EQ(Ingress::Start(second, events_).error().code, EINVAL);
+  EXPECT_EQ(Ingress::Open(second, events_).error().code, EINVAL);
 }
 
 TEST_F(LimitsTest, ListensOnIPv6) {
