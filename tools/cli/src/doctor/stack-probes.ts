@@ -10,7 +10,7 @@ import type { StackSettings } from '../stack/stack-settings.ts';
 import { missing, ok, worse } from './probe.ts';
 import type { ProbeResult } from './probe.ts';
 
-/** The names in apt-packages.txt. */
+/** The names in a list of packages. */
 export function packageNames(text: string): string[] {
   return text
     .split('\n')
@@ -18,16 +18,28 @@ export function packageNames(text: string): string[] {
     .filter((name) => name !== '');
 }
 
-function packages(root: string): ProbeResult {
-  const wanted = packageNames(readFileSync(join(root, 'tools/bootstrap/apt-packages.txt'), 'utf8'));
+/** How many packages the list names, and which of them are not installed. */
+function missingPackages(root: string, list: string): { wanted: number; lacking: string[] } {
+  const wanted = packageNames(readFileSync(join(root, 'tools/bootstrap', list), 'utf8'));
   const result = spawnSync('dpkg-query', ['-W', '-f=${db:Status-Status} ${Package}\n', ...wanted], {
     encoding: 'utf8',
   });
   const installed = new Set(result.stdout.split('\n').flatMap((line) => /^installed (.*)$/.exec(line)?.[1] ?? []));
-  const lacking = wanted.filter((name) => !installed.has(name));
+  return { wanted: wanted.length, lacking: wanted.filter((name) => !installed.has(name)) };
+}
+
+function packages(root: string): ProbeResult {
+  const { wanted, lacking } = missingPackages(root, 'apt-packages.txt');
   return lacking.length === 0
-    ? ok('Debian packages', `all ${wanted.length}`)
+    ? ok('Debian packages', `all ${wanted}`)
     : missing('Debian packages', `without ${lacking.join(' ')}`, './junction up installs them (as root)');
+}
+
+function testPackages(root: string): ProbeResult {
+  const { wanted, lacking } = missingPackages(root, 'apt-packages-test.txt');
+  return lacking.length === 0
+    ? ok('packages for tests', `all ${wanted}`)
+    : worse('packages for tests', `without ${lacking.join(' ')}`, './junction test installs them (as root)');
 }
 
 function build(root: string): ProbeResult {
@@ -72,5 +84,11 @@ function disk(settings: StackSettings): ProbeResult {
 
 /** All probes of this checkout and stack. */
 export async function probeStack(settings: StackSettings): Promise<ProbeResult[]> {
-  return [packages(settings.root), build(settings.root), await ports(settings), disk(settings)];
+  return [
+    packages(settings.root),
+    testPackages(settings.root),
+    build(settings.root),
+    await ports(settings),
+    disk(settings),
+  ];
 }
