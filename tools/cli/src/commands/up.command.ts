@@ -11,6 +11,7 @@ import { installBootScript } from '../stack/boot-script.ts';
 import { ensureCredentials } from '../stack/credentials.ts';
 import { GatewayClient, gatewayUrl } from '../stack/gateway-client.ts';
 import { isHealthy } from '../stack/health.ts';
+import { takenPorts } from '../stack/port-check.ts';
 import { healthPort, nodeApps, stackApps } from '../stack/stack-apps.ts';
 import type { NodeApp } from '../stack/stack-apps.ts';
 import { rememberStack } from '../stack/stack-settings.ts';
@@ -55,6 +56,17 @@ async function waitForApp(app: NodeApp, settings: StackSettings, manager: AppMan
   throw new CommandError(`${app} ${why} (${restartsSeen} restarts); the end of its log:\n${logs}`);
 }
 
+/** Says at once what the apps would only say one after the other in their logs. */
+async function checkPorts(settings: StackSettings, manager: AppManager): Promise<void> {
+  if ((await manager.status()).some((app) => app.pid !== 0)) return; // they are our own
+  const taken = await takenPorts(settings.ports);
+  if (taken.length === 0) return;
+  throw new CommandError(
+    `port ${taken.join(', ')} of 127.0.0.1 is taken: end what listens there (ss -tlnp shows it), or ` +
+      `choose others with --port-base PORT (the stack takes five)`,
+  );
+}
+
 function report(settings: StackSettings, aes: AesResult | undefined, isJson: boolean): void {
   const { paths, ports } = settings;
   const url = gatewayUrl(settings);
@@ -91,10 +103,11 @@ function report(settings: StackSettings, aes: AesResult | undefined, isJson: boo
 /** Builds, starts what does not run, proves that it works, and says where everything is. */
 export async function up(options: UpOptions, settings: StackSettings, environment: NodeJS.ProcessEnv): Promise<void> {
   if (process.getuid?.() !== 0) throw new CommandError('a stack needs root: namespaces, cgroups and host uids');
+  const manager = appManager(settings);
+  await checkPorts(settings, manager);
   if (options.build) await buildStack(settings.root);
   rememberStack(settings);
   ensureCredentials(settings.paths);
-  const manager = appManager(settings);
   await step(`starting the stack (${manager.kind})`, async () => {
     await manager.apply(stackApps(settings, environment));
     await Promise.all(nodeApps.map((app) => waitForApp(app, settings, manager)));

@@ -2,10 +2,10 @@
 // What this checkout and this stack need: packages, the build, free ports.
 import { spawnSync } from 'node:child_process';
 import { existsSync, readFileSync, statfsSync } from 'node:fs';
-import { createServer } from 'node:net';
 import { join } from 'node:path';
 
 import { appManager } from '../stack/app-manager.ts';
+import { takenPorts } from '../stack/port-check.ts';
 import type { StackSettings } from '../stack/stack-settings.ts';
 import { missing, ok, worse } from './probe.ts';
 import type { ProbeResult } from './probe.ts';
@@ -50,21 +50,12 @@ function build(root: string): ProbeResult {
     : worse('build', `without ${lacking.join(', ')}`, './junction up builds everything');
 }
 
-async function isFree(port: number): Promise<boolean> {
-  return new Promise((resolve) => {
-    const server = createServer();
-    server.once('error', () => resolve(false));
-    server.listen(port, '127.0.0.1', () => server.close(() => resolve(true)));
-  });
-}
-
 async function ports(settings: StackSettings): Promise<ProbeResult> {
-  const all = Object.values(settings.ports) as number[];
-  const range = `${settings.portBase} to ${settings.portBase + all.length - 1}`;
+  const count = Object.keys(settings.ports).length;
+  const range = `${settings.portBase} to ${settings.portBase + count - 1}`;
   const apps = await appManager(settings).status();
   if (apps.length > 0) return ok('ports', `${range}, in use by this stack`);
-  const taken: number[] = [];
-  for (const port of all) if (!(await isFree(port))) taken.push(port);
+  const taken = await takenPorts(settings.ports);
   return taken.length === 0
     ? ok('ports', `${range} are free`)
     : missing(
