@@ -6,7 +6,7 @@ import { NativeError } from './native-error.js';
 /** Defaults of every optional field of IngressOptions; `schedulerDoorbellPath` empty = none. */
 export const INGRESS_DEFAULTS = {
   workers: 1,
-  spinUs: 0,
+  spinUs: 100,
   maxConnections: 10_000,
   headerLimitBytes: 1024 * 1024,
   headerTimeoutMs: 30_000,
