@@ -143,7 +143,7 @@ describe('a function that answers garbage', () => {
   it.each(['half-body', 'bad-chunk', 'half-chunk'])('of the kind %s: an answer that ends early', async (kind) => {
     const received = await exchangeRaw(
       stack.portBase,
-      `POST /function/liar/raw?kind=${kind} HTTP/1.1\r\nHost: a\r\nContent-Length: 0\r\n\r\n`,
+      `POST /function/liar/raw?kind=${kind} HTTP/1.1\r\nHost: a\r\nContent-Length: 0\r\nConnection: close\r\n\r\n`,
     );
     expect(received).toMatch(/^HTTP\/1\.1 (200|502) /);
     if (received.startsWith('HTTP/1.1 200')) {
