@@ -121,7 +121,7 @@ export async function up(options: UpOptions, settings: StackSettings, environmen
         await deployAes(gateway, settings.root);
         await waitForAes(gateway, 60_000);
       });
-      aes = await step('invoking it', () => invokeAes(gateway));
+      aes = await step('invoking it', () => invokeAes(gatewayUrl(settings), settings.root));
     } finally {
       gateway.close();
     }

@@ -1,9 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 // The proof that a stack works: the AES function is deployed, invoked, and its answer compared with our own AES.
 import { createCipheriv, createHash, randomBytes } from 'node:crypto';
-import { readFileSync } from 'node:fs';
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 
+import { LoadClient } from '../../../bench/load.ts';
+import { quantile } from '../../../bench/measurement.ts';
 import { waitUntil } from '../process/wait-until.ts';
 import type { GatewayClient } from './gateway-client.ts';
 
@@ -43,24 +46,24 @@ export async function waitForAes(gateway: GatewayClient, timeoutMs: number): Pro
   if (ready === undefined) throw new Error(`function ${aesFunction} has no replica after ${timeoutMs} ms: ${seen}`);
 }
 
-function quantile(sorted: readonly number[], share: number): number {
-  return sorted[Math.min(sorted.length - 1, Math.ceil(sorted.length * share) - 1)] ?? 0;
-}
-
-/** Invokes the function with random bytes, one call after the other, and checks every answer. */
-export async function invokeAes(gateway: GatewayClient): Promise<AesResult> {
-  const timesUs: number[] = [];
-  for (let round = 0; round < invocations; round += 1) {
+/**
+ * Invokes the function with random bytes, one call after the other over one connection, and checks every answer against our
+ * own AES. The measuring client of the benches does it: Node.js itself would take longer than what it measures.
+ */
+export async function invokeAes(url: string, root: string): Promise<AesResult> {
+  const folder = mkdtempSync(join(tmpdir(), 'junction-aes-'));
+  try {
     const body = randomBytes(bodyBytes);
-    const expected = createCipheriv('aes-128-ctr', key, Buffer.alloc(16)).update(body).toString('hex');
-    const since = process.hrtime.bigint();
-    const answer = await gateway.call({ method: 'POST', path: `/function/${aesFunction}`, body });
-    timesUs.push(Number(process.hrtime.bigint() - since) / 1000);
-    if (answer.status !== 200 || answer.body.toString() !== expected) {
-      const got = answer.body.toString().slice(0, 200);
-      throw new Error(`invocation ${round + 1} answered ${answer.status} with something else than the AES: ${got}`);
-    }
+    const payload = { bodyFile: join(folder, 'body'), expectedFile: join(folder, 'expected') };
+    writeFileSync(payload.bodyFile, body);
+    writeFileSync(
+      payload.expectedFile,
+      createCipheriv('aes-128-ctr', key, Buffer.alloc(16)).update(body).toString('hex'),
+    );
+    const client = new LoadClient(join(root, 'native/build/release/src/bench/junction_load'), payload);
+    const timesNs = await client.sequential(`${url}/function/${aesFunction}`, invocations, 0);
+    return { invocations, p50Us: quantile(timesNs, 0.5) / 1000, p99Us: quantile(timesNs, 0.99) / 1000 };
+  } finally {
+    rmSync(folder, { recursive: true });
   }
-  timesUs.sort((a, b) => a - b);
-  return { invocations, p50Us: quantile(timesUs, 0.5), p99Us: quantile(timesUs, 0.99) };
 }
