@@ -144,6 +144,7 @@ export class TestStack {
 
   async status(): Promise<StackStatus> {
     const result = await this.junction('status', '--json');
+    if (result.stdout === '') throw new Error(`./junction status failed (${result.status}):\n${result.stderr}`);
     return JSON.parse(result.stdout) as StackStatus;
   }
 
