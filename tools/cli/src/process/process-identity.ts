@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // Who a process is: proc(5). A pid alone is reused by the host; together with the time of its start it is not.
-import { readFileSync, readdirSync } from 'node:fs';
+import { readFileSync, readdirSync, statSync } from 'node:fs';
 
 export interface ProcessIdentity {
   readonly pid: number;
@@ -57,10 +57,15 @@ export function ageSeconds(identity: ProcessIdentity): number | undefined {
   return lives(identity) ? uptime - identity.startTicks / 100 : undefined; // USER_HZ is 100 on x86-64
 }
 
-/** All processes with their arguments. */
-export function allProcesses(): { identity: ProcessIdentity; argv: string[] }[] {
+/** The effective uid of a process (its folder in /proc always belongs to it); undefined if it has ended. */
+function ownerOf(pid: string): number | undefined {
+  return statSync(`/proc/${pid}`, { throwIfNoEntry: false })?.uid;
+}
+
+/** All processes of our own user with their arguments: a guest, which has another uid, may call itself anything. */
+export function ownProcesses(): { identity: ProcessIdentity; argv: string[] }[] {
   return readdirSync('/proc')
-    .filter((name) => /^\d+$/.test(name))
+    .filter((name) => /^\d+$/.test(name) && ownerOf(name) === process.getuid?.())
     .flatMap((name) => {
       const identity = identify(Number(name));
       const command = read(`/proc/${name}/cmdline`);

@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 // The instances of a stack as the host shows them, so that they are found also when no app of the stack runs.
 import { readFileSync } from 'node:fs';
-import { basename, join } from 'node:path';
+import { basename, dirname, join } from 'node:path';
 
 import type { StackPaths } from '@junctiond/config';
 
-import { allProcesses, residentBytes, withDescendants } from '../process/process-identity.ts';
+import { identify, lives, ownProcesses, residentBytes, withDescendants } from '../process/process-identity.ts';
 import type { ProcessIdentity } from '../process/process-identity.ts';
 import { stopProcess } from '../process/stop-process.ts';
 
@@ -34,10 +34,10 @@ function guestPid(instanceDir: string): number | undefined {
 /** The outermost `junction_run` of each instance of the stack. */
 export function runningInstances(paths: StackPaths): RunningInstance[] {
   const found = new Map<string, ProcessIdentity>();
-  for (const { identity, argv } of allProcesses()) {
+  for (const { identity, argv } of ownProcesses()) {
     const at = argv.indexOf('--instance_dir');
     const dir = argv[at + 1];
-    if (at < 0 || dir?.startsWith(`${paths.instancesDir}/`) !== true) continue;
+    if (at < 0 || dir === undefined || dirname(dir) !== paths.instancesDir) continue;
     if (!basename(argv[0] ?? '').startsWith('junction_run')) continue;
     const known = found.get(dir);
     // The monitor forked the guest, so it is the older one.
@@ -56,7 +56,7 @@ export function runningInstances(paths: StackPaths): RunningInstance[] {
 
 /** The native scheduler daemon of the stack, which scheduler-monitor starts with --run_dir; undefined if it does not run. */
 export function schedulerDaemon(paths: StackPaths): ProcessIdentity | undefined {
-  return allProcesses().find(
+  return ownProcesses().find(
     ({ argv }) => basename(argv[0] ?? '') === 'junction_scheduler' && argv.includes(paths.runDir),
   )?.identity;
 }
@@ -66,12 +66,13 @@ export async function stopInstances(paths: StackPaths, graceMs: number): Promise
   const instances = runningInstances(paths);
   await Promise.all(
     instances.map(async ({ monitor }) => {
-      const tree = withDescendants(monitor.pid).slice(1);
+      const guests = withDescendants(monitor.pid)
+        .slice(1)
+        .flatMap((pid) => identify(pid) ?? []);
       await stopProcess(monitor, graceMs);
       // A monitor that had to be killed takes its guest with it (PDEATHSIG); nobody is left to check that but us.
-      for (const pid of tree) {
-        const still = allProcesses().find(({ identity }) => identity.pid === pid);
-        if (still?.argv.includes('--instance_dir') === true) await stopProcess(still.identity, 0);
+      for (const guest of guests) {
+        if (lives(guest)) await stopProcess(guest, 0);
       }
     }),
   );
