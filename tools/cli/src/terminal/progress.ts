@@ -3,6 +3,7 @@
 import { spawn } from 'node:child_process';
 import { createWriteStream, mkdirSync } from 'node:fs';
 import { readFile } from 'node:fs/promises';
+import { constants } from 'node:os';
 import { dirname } from 'node:path';
 import { finished } from 'node:stream/promises';
 
@@ -72,6 +73,12 @@ export async function runLogged(command: string, args: readonly string[], option
     env: { ...(options.env ?? process.env), FORCE_COLOR: '0', NO_COLOR: '1' },
     stdio: ['ignore', 'pipe', 'pipe'],
   });
+  // Who ends us wants the work to end too (Ctrl-C reaches the child by itself, a signal to us alone does not).
+  const forward = (name: NodeJS.Signals): void => {
+    child.kill(name);
+    child.once('close', () => process.exit(128 + constants.signals[name]));
+  };
+  process.once('SIGTERM', forward).once('SIGINT', forward);
   child.stdout.pipe(log, { end: false });
   child.stderr.pipe(log, { end: false });
   const reason = await new Promise<string | undefined>((resolve) => {
@@ -80,6 +87,7 @@ export async function runLogged(command: string, args: readonly string[], option
       resolve(code === 0 ? undefined : `ended with ${signal ?? `status ${code ?? '?'}`}`),
     );
   });
+  process.off('SIGTERM', forward).off('SIGINT', forward);
   log.end();
   await finished(log);
   if (reason === undefined) return;
