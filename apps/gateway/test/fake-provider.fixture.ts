@@ -19,6 +19,8 @@ export class FakeProvider {
   /** What was asked, in order: method and request. */
   readonly calls: [string, unknown][] = [];
   readonly reports: functionV1.ReportRoutesRequest[] = [];
+  /** Whether it leaves GetInfo without an answer. */
+  isHung = false;
   readonly overrides: { -readonly [K in keyof FunctionHandlers]?: FunctionHandlers[K] } = {};
   #routes: functionV1.RouteUpdate = { snapshot: true, version: 1n, upserts: [], removes: [] };
   readonly #watchers = new Set<(update: functionV1.RouteUpdate) => void>();
@@ -41,13 +43,16 @@ export class FakeProvider {
           },
         }),
         implement(functionV1.InfoServiceService, {
-          getInfo: async () => ({
-            provider: 'junctiond',
-            orchestration: 'junction',
-            version: '0.1.0',
-            sha: 'abc',
-            arch: 'x86_64',
-          }),
+          getInfo: () =>
+            this.isHung
+              ? new Promise(() => undefined)
+              : Promise.resolve({
+                  provider: 'junctiond',
+                  orchestration: 'junction',
+                  version: '0.1.0',
+                  sha: 'abc',
+                  arch: 'x86_64',
+                }),
         }),
       ],
       onDefect: () => undefined,

@@ -20,6 +20,7 @@ describe('the functions API', () => {
     gateway.provider.functions.clear();
     gateway.provider.calls.length = 0;
     delete gateway.provider.overrides.listFunctions;
+    gateway.provider.isHung = false;
   });
 
   const whole = {
@@ -287,6 +288,13 @@ describe('the functions API', () => {
       expect(answer.text).toMatch(
         `gateway: the provider at unix:${socket()} did not answer in time: Deadline exceeded after 0.2`,
       );
+    });
+
+    it('is reported by /healthz as 503 when it hangs', async () => {
+      gateway.provider.isHung = true;
+      const answer = await gateway.send('GET', '/healthz', { anonymous: true });
+      expect(answer.status).toBe(503);
+      expect(answer.text).toContain('gateway: the provider does not answer: Deadline exceeded');
     });
 
     it('answers 503 naming the hop when it is away, and recovers', async () => {

@@ -13,7 +13,7 @@ export interface SpecFault {
 }
 
 /** An id becomes a folder, a cgroup and a part of file names. */
-const ID = /^[a-z0-9][a-z0-9-]{0,62}$/;
+export const INSTANCE_ID = /^[a-z0-9][a-z0-9-]{0,62}$/;
 /** A DNS label's length (RFC 1035, 2.3.4); function names may hold dots and underscores. */
 const HOST_NAME = /^[A-Za-z0-9]([-A-Za-z0-9_.]{0,61}[A-Za-z0-9])?$/;
 const SECRET_NAME = /^(?!\.{1,2}$)[-._A-Za-z0-9]{1,253}$/;
@@ -49,7 +49,7 @@ export function validateInstanceRequest(request: InstanceRequest): SpecFault[] {
     if (!holds) faults.push({ field, message });
   };
 
-  check(ID.test(request.id), 'id', 'must be 1 to 63 of a-z, 0-9 and -, and not begin with -');
+  check(INSTANCE_ID.test(request.id), 'id', 'must be 1 to 63 of a-z, 0-9 and -, and not begin with -');
   check(request.image !== '', 'image', 'is missing');
   check(
     request.hostname === '' || HOST_NAME.test(request.hostname),

@@ -7,6 +7,7 @@
 #include <linux/fs.h>
 #include <linux/netlink.h>
 #include <net/if.h>
+#include <netinet/in.h>
 #include <sched.h>
 #include <sys/ioctl.h>
 #include <sys/personality.h>
@@ -100,15 +101,17 @@ constexpr uint32_t kSocketTypeMask = 0xf;
 constexpr uint32_t kLocalFamily[] = {AF_UNIX};
 constexpr uint32_t kInternetFamilies[] = {AF_INET, AF_INET6};
 constexpr uint32_t kInternetTypes[] = {SOCK_STREAM, SOCK_DGRAM};
+constexpr uint32_t kInternetProtocols[] = {0, IPPROTO_ICMP, IPPROTO_TCP, IPPROTO_UDP, IPPROTO_ICMPV6};
 constexpr uint32_t kNetlinkFamily[] = {AF_NETLINK};
 constexpr uint32_t kRouteProtocol[] = {NETLINK_ROUTE};
 constexpr ArgumentMatch kLocalSocket[] = {{0, kWholeArgument, kLocalFamily}};
 constexpr ArgumentMatch kInternetSocket[] = {{0, kWholeArgument, kInternetFamilies},
-                                             {1, kSocketTypeMask, kInternetTypes}};
+                                             {1, kSocketTypeMask, kInternetTypes},
+                                             {2, kWholeArgument, kInternetProtocols}};
 constexpr ArgumentMatch kRouteSocket[] = {{0, kWholeArgument, kNetlinkFamily}, {2, kWholeArgument, kRouteProtocol}};
 constexpr ArgumentCase kGuestSocketCases[] = {kInternetSocket, kLocalSocket, kRouteSocket};
-constexpr ArgumentLimits kGuestSocket = {kGuestSocketCases, EAFNOSUPPORT,
-                                         "AF_INET and AF_INET6 as stream or datagram, AF_UNIX, AF_NETLINK for routes"};
+constexpr ArgumentLimits kGuestSocket = {
+    kGuestSocketCases, EAFNOSUPPORT, "AF_INET and AF_INET6 as TCP, UDP or ICMP echo, AF_UNIX, AF_NETLINK for routes"};
 constexpr ArgumentCase kLocalCases[] = {kLocalSocket};
 constexpr ArgumentLimits kSocketpair = {kLocalCases, EAFNOSUPPORT, "AF_UNIX"};
 constexpr ArgumentLimits kMonitorSocket = {kLocalCases, EAFNOSUPPORT, "AF_UNIX"};

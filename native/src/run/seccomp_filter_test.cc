@@ -5,6 +5,7 @@
 #include <linux/audit.h>
 #include <linux/netlink.h>
 #include <linux/seccomp.h>
+#include <netinet/in.h>
 #include <sched.h>
 #include <sys/ioctl.h>
 #include <sys/personality.h>
@@ -119,6 +120,9 @@ TEST_F(GuestFilter, AdmitsInternetLocalAndRouteSocketsOnly) {
   EXPECT_EQ(answer(AF_NETLINK, SOCK_RAW, NETLINK_ROUTE), SECCOMP_RET_ALLOW);
   EXPECT_EQ(answer(AF_NETLINK, SOCK_RAW, NETLINK_NETFILTER), kRefusedWith(EAFNOSUPPORT));
   EXPECT_EQ(answer(AF_INET, SOCK_RAW, 1), kRefusedWith(EAFNOSUPPORT));
+  EXPECT_EQ(answer(AF_INET, SOCK_STREAM, IPPROTO_SCTP), kRefusedWith(EAFNOSUPPORT));
+  EXPECT_EQ(answer(AF_INET6, SOCK_STREAM, IPPROTO_MPTCP), kRefusedWith(EAFNOSUPPORT));
+  EXPECT_EQ(answer(AF_INET6, SOCK_DGRAM, 115 /* IPPROTO_L2TP */), kRefusedWith(EAFNOSUPPORT));
   EXPECT_EQ(answer(AF_PACKET, SOCK_RAW, 0), kRefusedWith(EAFNOSUPPORT));
   EXPECT_EQ(answer(AF_VSOCK, SOCK_STREAM, 0), kRefusedWith(EAFNOSUPPORT));
   EXPECT_EQ(answer(AF_ALG, SOCK_SEQPACKET, 0), kRefusedWith(EAFNOSUPPORT));

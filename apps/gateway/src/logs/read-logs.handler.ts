@@ -4,10 +4,9 @@ import type { ServerResponse } from 'node:http';
 import { finished } from 'node:stream/promises';
 import { Controller, Get, Inject, Query, Res } from '@nestjs/common';
 import type { functionV1 } from '@junctiond/contracts';
-import { APP_CONFIG, LOGGER } from '@junctiond/rpc/nest';
+import { LOGGER } from '@junctiond/rpc/nest';
 import type { Logger } from '@junctiond/telemetry';
 import type { FastifyReply } from 'fastify';
-import type { GatewayConfig } from '../config.js';
 import { parseFields } from '../http/parse-body.js';
 import { FUNCTIONS, type FunctionsClient } from '../provider/provider-clients.js';
 import { logQuery, toLogLine, toReadLogsRequest } from './log-query.js';
@@ -18,7 +17,6 @@ import { LogStreams } from './log-streams.js';
 export class ReadLogsHandler {
   constructor(
     @Inject(FUNCTIONS) private readonly functions: FunctionsClient,
-    @Inject(APP_CONFIG) private readonly config: GatewayConfig,
     @Inject(LOGGER) private readonly log: Logger,
     private readonly streams: LogStreams,
   ) {}
@@ -38,9 +36,9 @@ export class ReadLogsHandler {
     const signal = AbortSignal.any([gone.signal, this.streams.signal]);
     response.writeHead(200, { 'Content-Type': 'application/x-ndjson', 'Cache-Control': 'no-store' });
     response.flushHeaders();
-    const deadlineMs = request.follow ? Infinity : this.config.providerTimeoutMs;
     try {
-      for await (const line of this.functions.readLogs(request, { deadlineMs, signal })) {
+      // No deadline over the whole: how long a log takes is up to its length and to the client.
+      for await (const line of this.functions.readLogs(request, { deadlineMs: Infinity, signal })) {
         if (!response.write(toLogLine(line))) await once(response, 'drain', { signal });
       }
     } catch (error) {

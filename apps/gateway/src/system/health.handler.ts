@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 import { Controller, Get, Inject } from '@nestjs/common';
+import { HttpError } from '../http/http-error.js';
 import { INFO, type InfoClient } from '../provider/provider-clients.js';
 
 /** Chosen: a probe waits no longer than Kubernetes' default period would allow several times. */
@@ -12,7 +13,14 @@ export class HealthHandler {
 
   @Get('/healthz')
   async handle(): Promise<string> {
-    await this.info.getInfo({}, { deadlineMs: providerDeadlineMs });
-    return 'OK';
+    try {
+      await this.info.getInfo({}, { deadlineMs: providerDeadlineMs });
+      return 'OK';
+    } catch (error) {
+      throw new HttpError(
+        503,
+        `gateway: the provider does not answer: ${Error.isError(error) ? error.message : 'unknown'}`,
+      );
+    }
   }
 }

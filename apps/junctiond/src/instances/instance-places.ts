@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 import { join } from 'node:path';
 
+import { INSTANCE_ID } from '@junctiond/instance-model';
+
 /** Folders and files of one instance. */
 export interface InstancePlaces {
   /** On disk: what outlives junctiond and a reboot. */
@@ -18,11 +20,12 @@ export interface InstancePlaces {
   readonly controlFile: string;
 }
 
-/** `instancesDir` on disk and `runDir` of the stack; the id has been checked to be a plain name. */
+/** `instancesDir` on disk and `runDir` of the stack. Throws on what is no id: these places get removed. */
 export function placesOf(
   id: string,
   stack: { readonly instancesDir: string; readonly runDir: string },
 ): InstancePlaces {
+  if (!INSTANCE_ID.test(id)) throw new RangeError(`not an instance id: ${JSON.stringify(id)}`);
   const instanceDir = join(stack.instancesDir, id);
   const runDir = join(stack.runDir, 'instances', id);
   return {

@@ -9,6 +9,7 @@ import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
 import { findMonitors, parseStat } from './process-table.js';
 
 let proc: string;
+const uid = process.getuid?.() ?? 0;
 
 beforeEach(async () => {
   proc = await mkdtemp(join(tmpdir(), 'proc-'));
@@ -36,7 +37,7 @@ describe('findMonitors', () => {
     await add(11, 10, runOf('a'));
     await add(20, 1, runOf('b'));
     await add(21, 20, ['/server']);
-    expect(await findMonitors('/state/instances', proc)).toEqual(
+    expect(await findMonitors('/state/instances', uid, proc)).toEqual(
       new Map([
         ['a', [{ pid: 10, startTimeTicks: 100n }]],
         ['b', [{ pid: 20, startTimeTicks: 200n }]],
@@ -52,13 +53,22 @@ describe('findMonitors', () => {
     await add(14, 1, ['junction_run', '--instance_dir']);
     await add(15, 1, []);
     await mkdir(join(proc, '16'));
-    expect(await findMonitors('/state/instances', proc)).toEqual(new Map());
+    expect(await findMonitors('/state/instances', uid, proc)).toEqual(new Map());
+  });
+
+  it('does not believe processes of other users, nor ids that are no plain names', async () => {
+    await add(10, 1, runOf('a'));
+    expect(await findMonitors('/state/instances', uid + 1, proc)).toEqual(new Map());
+    await add(20, 1, runOf('..'));
+    await add(21, 1, runOf('.'));
+    await add(22, 1, runOf('-rf'));
+    expect([...(await findMonitors('/state/instances', uid, proc)).keys()]).toEqual(['a']);
   });
 
   it('finds two monitors of one instance where there are two', async () => {
     await add(10, 1, runOf('a'));
     await add(20, 1, runOf('a'));
-    expect((await findMonitors('/state/instances', proc)).get('a')).toHaveLength(2);
+    expect((await findMonitors('/state/instances', uid, proc)).get('a')).toHaveLength(2);
   });
 
   it('runs on the real /proc', async () => {

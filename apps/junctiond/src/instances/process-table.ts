@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 // Finds the junction_run processes of this stack by their command lines (proc(5)). Only for a start: what runs is then held.
-import { readdir, readFile } from 'node:fs/promises';
+import { readdir, readFile, stat } from 'node:fs/promises';
 import { basename, dirname } from 'node:path';
+
+import { INSTANCE_ID } from '@junctiond/instance-model';
 
 import type { ProcessId } from './instance-record.js';
 
@@ -13,16 +15,22 @@ interface ProcessStat {
 
 /**
  * The monitor of each running instance below `instancesDir`, by id. A guest looks like its monitor until it becomes another
- * program; it is told by its parent.
+ * program; it is told by its parent. A guest can also give itself any command line, so only processes of `uid` count:
+ * no instance has the uid of junctiond.
  */
-export async function findMonitors(instancesDir: string, procDir = '/proc'): Promise<Map<string, ProcessId[]>> {
+export async function findMonitors(
+  instancesDir: string,
+  uid = process.getuid?.() ?? 0,
+  procDir = '/proc',
+): Promise<Map<string, ProcessId[]>> {
   const pids = (await readdir(procDir)).filter((name) => /^\d+$/.test(name));
   const found = new Map<number, { id: string; stat: ProcessStat }>();
   for (const pid of pids) {
     const id = instanceOf(await readText(`${procDir}/${pid}/cmdline`), instancesDir);
-    const stat = id === undefined ? undefined : parseStat(await readText(`${procDir}/${pid}/stat`));
-    if (id !== undefined && stat !== undefined && !stat.isZombie) {
-      found.set(Number(pid), { id, stat });
+    if (id === undefined || (await ownerOf(`${procDir}/${pid}`)) !== uid) continue;
+    const status = parseStat(await readText(`${procDir}/${pid}/stat`));
+    if (status !== undefined && !status.isZombie) {
+      found.set(Number(pid), { id, stat: status });
     }
   }
   const monitors = new Map<string, ProcessId[]>();
@@ -39,7 +47,9 @@ function instanceOf(cmdline: string, instancesDir: string): string | undefined {
   const end = args.indexOf('--');
   const dir = args.slice(0, end === -1 ? undefined : end)[args.indexOf('--instance_dir') + 1];
   const isOurs = basename(args[0] ?? '') === 'junction_run' && args.includes('--instance_dir');
-  return isOurs && dir !== undefined && dirname(dir) === instancesDir ? basename(dir) : undefined;
+  return isOurs && dir !== undefined && dirname(dir) === instancesDir && INSTANCE_ID.test(basename(dir))
+    ? basename(dir)
+    : undefined;
 }
 
 /** Fields of /proc/PID/stat; the name in field 2 may hold anything, so they are counted from its last bracket. */
@@ -50,6 +60,11 @@ export function parseStat(text: string): ProcessStat | undefined {
   return startTime === undefined || !/^\d+$/.test(startTime)
     ? undefined
     : { parentPid: Number(parentPid), startTimeTicks: BigInt(startTime), isZombie: state === 'Z' || state === 'X' };
+}
+
+/** The effective uid of a process, which its folder in /proc always belongs to; undefined for one that is gone. */
+async function ownerOf(folder: string): Promise<number | undefined> {
+  return (await stat(folder).catch(() => undefined))?.uid;
 }
 
 /** Empty for a process that is gone. */
