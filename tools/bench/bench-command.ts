@@ -54,7 +54,7 @@ export async function runBenchCommand(options: BenchCommandOptions): Promise<num
     await stack.start();
     const outcome = await runMainBench(stack, load, {
       rounds: options.quick ? 3 : options.rounds,
-      durationMs: options.quick ? 300 : 1500,
+      durationMs: options.quick ? 300 : 600,
       idleSeconds: options.quick ? 3 : 20,
       workFolder,
       progress,
