@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
-import { randomBytes, createCipheriv } from 'node:crypto';
 import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 
+import { writeAesPayload } from './aes-payload.ts';
 import { BenchStack } from './bench-stack.ts';
-import { LoadClient } from './load.ts';
+import { loadBinary, LoadClient } from './load.ts';
 import { runMainBench, storeRaw } from './main-bench.ts';
 import { median } from './measurement.ts';
 import { renderSvg, renderTable } from './report.ts';
@@ -23,23 +23,13 @@ export interface BenchCommandOptions {
   readonly environment: NodeJS.ProcessEnv;
 }
 
-const key = Buffer.from('000102030405060708090a0b0c0d0e0f', 'hex');
-
-function aesHex(body: Buffer): string {
-  return createCipheriv('aes-128-ctr', key, Buffer.alloc(16)).update(body).toString('hex');
-}
-
 /** Runs a bench and prints its results; answers the process's exit status: 0 all targets hold, 3 some are missed. */
 export async function runBenchCommand(options: BenchCommandOptions): Promise<number> {
   const progress = (line: string): void => {
     process.stderr.write(`bench: ${line}\n`);
   };
   const workFolder = await mkdtemp(join(tmpdir(), 'junction-bench-'));
-  const body = randomBytes(600);
-  const payload = { bodyFile: join(workFolder, 'body'), expectedFile: join(workFolder, 'expected') };
-  await writeFile(payload.bodyFile, body);
-  await writeFile(payload.expectedFile, aesHex(body));
-  const load = new LoadClient(join(options.root, 'native/build/release/src/bench/junction_load'), payload);
+  const load = new LoadClient(loadBinary(options.root), writeAesPayload(workFolder));
   const stack = new BenchStack(
     {
       root: options.root,

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 import { spawn } from 'node:child_process';
+import { join } from 'node:path';
 
 /** What one request carries and what its answer must be; files, because the measuring client reads them once. */
 export interface Payload {
@@ -12,6 +13,11 @@ export interface Throughput {
   readonly rate: number;
   readonly p50_ns: number;
   readonly p99_ns: number;
+}
+
+/** Where the native build puts the measuring client of this checkout. */
+export function loadBinary(root: string): string {
+  return join(root, 'native/build/release/src/bench/junction_load');
 }
 
 /** Runs the measuring client (native/src/bench) and answers the JSON object that it prints. */

@@ -1,19 +1,18 @@
 // SPDX-License-Identifier: Apache-2.0
 // The proof that a stack works: the AES function is deployed, invoked, and its answer compared with our own AES.
-import { createCipheriv, createHash, randomBytes } from 'node:crypto';
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { createHash } from 'node:crypto';
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 
-import { LoadClient } from '../../../bench/load.ts';
+import { writeAesPayload } from '../../../bench/aes-payload.ts';
+import { loadBinary, LoadClient } from '../../../bench/load.ts';
 import { quantile } from '../../../bench/measurement.ts';
 import { waitUntil } from '../process/wait-until.ts';
 import type { GatewayClient } from './gateway-client.ts';
 
 export const aesFunction = 'aes';
 const digestAnnotation = 'com.junctiond.image-index';
-const key = Buffer.from('000102030405060708090a0b0c0d0e0f', 'hex');
-const bodyBytes = 600;
 const invocations = 100;
 
 export interface AesResult {
@@ -53,14 +52,7 @@ export async function waitForAes(gateway: GatewayClient, timeoutMs: number): Pro
 export async function invokeAes(url: string, root: string): Promise<AesResult> {
   const folder = mkdtempSync(join(tmpdir(), 'junction-aes-'));
   try {
-    const body = randomBytes(bodyBytes);
-    const payload = { bodyFile: join(folder, 'body'), expectedFile: join(folder, 'expected') };
-    writeFileSync(payload.bodyFile, body);
-    writeFileSync(
-      payload.expectedFile,
-      createCipheriv('aes-128-ctr', key, Buffer.alloc(16)).update(body).toString('hex'),
-    );
-    const client = new LoadClient(join(root, 'native/build/release/src/bench/junction_load'), payload);
+    const client = new LoadClient(loadBinary(root), writeAesPayload(folder));
     const timesNs = await client.sequential(`${url}/function/${aesFunction}`, invocations, 0);
     return { invocations, p50Us: quantile(timesNs, 0.5) / 1000, p99Us: quantile(timesNs, 0.99) / 1000 };
   } finally {
