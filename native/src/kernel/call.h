@@ -4,42 +4,39 @@
 #include <cerrno>
 #include <cstdint>
 
-#include "kernel/thread_block.h"
+#include "kernel/guest_thread.h"
+#include "kernel/uproc.h"
+#include "uthread/host_call.h"
 
 namespace junction {
 
-/// One guest syscall being answered, as its handler sees it: on the thread's kernel stack, with all signals blocked.
-/// A handler returns the guest's result (-errno on failure), or the value of a Pass function.
+/// One guest syscall being answered, as its handler sees it: on the thread's kernel stack. A handler returns the guest's result
+/// (-errno on failure, or a kRestart code when Park was interrupted). Rows KERNEL of guest_syscalls.inc run with the kernel lock held,
+/// FAST ones without.
 class Call {
  public:
-  explicit Call(ThreadBlock* thread) : thread_(*thread) {}
+  explicit Call(GuestThread& thread) : thread_(thread) {}
 
-  ThreadBlock& thread() const { return thread_; }
-  uint64_t arg(int index) const { return thread_.guest.args[index]; }
-  int fd(int index) const { return static_cast<int>(thread_.guest.args[index]); }
+  GuestThread& thread() const { return thread_; }
+  UProc& process() const { return *thread_.process; }
+  uint64_t arg(int index) const { return thread_.frame.arg(index); }
+  /// The argument as Linux reads an int.
+  int32_t int_arg(int index) const { return static_cast<int32_t>(thread_.frame.arg(index)); }
+  uint64_t number() const { return thread_.syscall_number; }
 
-  /// Leaves the kernel with the guest's own call. It may block: the guest's mask is back in place by then.
-  int64_t Pass() {
-    thread_.host = thread_.guest;
-    passes_ = true;
-    return 0;
+  /// The guest's own call, made by the host with the guest's arguments. Only for calls that never block, lock not held (FAST) or
+  /// released by KernelUnlockGuard.
+  int64_t ToHost() const {
+    return HostCall(static_cast<long>(number()), arg(0), arg(1), arg(2), arg(3), arg(4), arg(5));
   }
-
-  /// As Pass, with one argument replaced. What it points to must stay valid until the call is over: memory of the thread block.
-  int64_t PassWith(int index, const void* value) {
-    Pass();
-    return AlsoWith(index, value);
+  /// The same from a KERNEL row.
+  int64_t ToHostUnlocked() const {
+    const KernelUnlockGuard unlocked;
+    return ToHost();
   }
-  int64_t AlsoWith(int index, const void* value) {
-    thread_.host.args[index] = reinterpret_cast<uint64_t>(value);
-    return 0;
-  }
-
-  bool passes() const { return passes_; }
 
  private:
-  ThreadBlock& thread_;
-  bool passes_ = false;
+  GuestThread& thread_;
 };
 
 }  // namespace junction

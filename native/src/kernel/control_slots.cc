@@ -5,7 +5,7 @@
 
 #include <cerrno>
 
-#include "kernel/host_call.h"
+#include "uthread/host_call.h"
 
 namespace junction {
 namespace {

@@ -6,15 +6,17 @@
 
 namespace junction {
 
-#define PASS(number, name, arguments, note)
-#define CHECKED(number, name, check, handler, arguments, note) int64_t Sys##handler(Call& call);
-#define EMULATED(number, name, level, handler, arguments, note) int64_t Sys##handler(Call& call);
+#define HOST(number, name, arguments, note)
+#define HOST_FD(number, name, index, error, arguments, note)
+#define FAST(number, name, level, handler, arguments, note) int64_t Sys##handler(Call& call);
+#define KERNEL(number, name, level, handler, arguments, note) int64_t Sys##handler(Call& call);
 #define MISSING(number, name, arguments, note)
 #define DENIED(number, name, arguments, note)
 #include "kernel/guest_syscalls.inc"
-#undef PASS
-#undef CHECKED
-#undef EMULATED
+#undef HOST
+#undef HOST_FD
+#undef FAST
+#undef KERNEL
 #undef MISSING
 #undef DENIED
 

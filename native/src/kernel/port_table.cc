@@ -9,7 +9,7 @@
 
 #include <cerrno>
 
-#include "kernel/host_call.h"
+#include "uthread/host_call.h"
 #include "kernel/thread_block.h"
 
 namespace junction {

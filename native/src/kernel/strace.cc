@@ -5,8 +5,8 @@
 
 #include "kernel/guest_memory.h"
 #include "kernel/guest_table.h"
-#include "kernel/host_call.h"
-#include "kernel/text_buffer.h"
+#include "uthread/host_call.h"
+#include "uthread/text_buffer.h"
 
 namespace junction {
 namespace {

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// The state of one uProc: what all threads of a guest process share. Lives in the image of junction_run; a fork copies it.
+// One uProc: a guest process. In the arena, so that its relatives find it; its host process has the same id.
 #pragma once
 
 #include <linux/limits.h>
@@ -7,9 +7,16 @@
 #include <cstdint>
 
 #include "base/control_block.h"
-#include "kernel/host_lock.h"
+#include "kernel/guest_thread.h"
+#include "kernel/signals.h"
+#include "uthread/arena.h"
+#include "uthread/uthread.h"
 
 namespace junction {
+
+struct AddressSpace;
+struct FdTable;
+struct PosixTimers;
 
 /// Host memory that the guest must not replace: [low, high).
 struct AddressRange {
@@ -20,77 +27,104 @@ struct AddressRange {
   }
 };
 
-/// An executable file mapping to look for `syscall` sites in.
-struct CodeMapping {
-  int fd;
-  uint64_t address;
-  uint64_t size_bytes;
-  uint64_t file_offset;
-  int protection;
-};
-
-/// What execve learned about a program before the point of no return.
-struct ExecPlan {
-  char file[PATH_MAX];         // what to load, in the guest's view
-  char as_given[PATH_MAX];     // AT_EXECFN
-  char interpreter_args[512];  // of `#!` lines: argument strings, each ending in NUL, to put before the script's own
-  uint32_t interpreter_arg_count;
-  bool is_script;  // argv[0] gives way to interpreter_args and the script's path
-  char script[PATH_MAX];
-};
-
-/// What the loader, the layer above, does for the kernel. All pointers are set before the guest starts.
-struct LoaderHooks {
-  /// Rewrites the sites of a new mapping; a site that cannot be rewritten is left to the net.
-  void (*patch_mapping)(const CodeMapping& mapping);
-  /// The guest gives up or replaces a range: forget patched images in it.
-  void (*forget_range)(uint64_t address, uint64_t size_bytes);
-  /// True if the range holds trampolines.
-  bool (*is_trampoline)(uint64_t address, uint64_t size_bytes);
-  /// Reads and checks the program at plan->file (`#!` lines included): 0 or -errno as execve(2) gives it.
-  int64_t (*plan_exec)(ExecPlan* plan);
+enum class UProcState : uint8_t {
+  kAlive,
+  kStopped,  // by a job-control signal; SIGCONT -> kAlive
+  kEnding,   // its threads are leaving; the last one -> kZombie
+  kZombie,   // wait_status is final; freed when waited for (or at once if nobody will)
 };
 
 struct UProc {
-  ControlBlock* control = nullptr;
-  LoaderHooks hooks = {};
-  char exe_path[PATH_MAX] = {};      // of the guest's program, absolute
-  char control_path[PATH_MAX] = {};  // see ProgramSpec
-  char plan_path[PATH_MAX] = {};
-  uint64_t brk_start = 0;
-  uint64_t brk_now = 0;  // as the guest set it; mapped up to the next page
-  uint64_t brk_limit = 0;
-  HostLock memory_lock;  // brk and the patched images
-  HostLock signal_lock;  // writers of signal tables
+  UthreadGroup group;  // must be first
+  int32_t pid;         // the host's id in the instance's pid namespace
+  UProcState state;
+  int32_t process_group;
+  int32_t session;
+  UProc* parent;  // null for the first
+  List children;  // UProc::sibling_node, zombies too
+  ListNode sibling_node;
+  ListNode instance_node;  // Instance::processes
+  int32_t exit_signal;     // to the parent, SIGCHLD mostly; 0 = none
+  int32_t death_signal;    // PR_SET_PDEATHSIG
+
+  FdTable* files;
+  AddressSpace* memory;
+  SignalActions* actions;
+  PendingSignals pending;
+  WaitQueue signal_arrived;  // signalfd, sigtimedwait: woken for each queued signal
+  PosixTimers* timers;       // POSIX timers and the real interval timer; null until one is made
+
+  // end and job control
+  int32_t wait_status;       // as wait4 gives it
+  bool is_group_exiting;
+  int32_t stop_signal;       // unreported stop: its number, 0 = none
+  bool has_continued;        // unreported continue
+  WaitQueue child_changed;   // wait4, waitid of its threads
+  WaitQueue state_changed;   // pidfds of it, vfork parents
+  WaitQueue resumed;         // its stopped threads
+  bool is_child_subreaper;
+  bool has_execed;
+  bool is_vfork_child;       // shares its parent's memory until exec or exit
+  bool is_dumpable;
+  uint64_t start_ns;
+  uint64_t child_user_us, child_system_us;
+
+  char exe_path[PATH_MAX];  // of the guest's program, absolute
 };
 
-/// The calling process' uProc.
-extern UProc g_uproc;
+/// Root of all kernel objects: ArenaHeader::kernel_root.
+struct Instance {
+  List processes;  // UProc::instance_node
+  UProc* init;     // the first; its end ends the instance
+  uint32_t next_tid;
+  uint32_t process_count;
+  void* futex_table;   // futex.cc
+  void* unix_names;    // unix_socket.cc
+  uint64_t next_inode;  // of pipes, sockets, anonymous files
+  uint64_t next_memory_id;
+};
 
-/// Prepares the kernel in a fresh process: thread area, the caller's ThreadBlock, signal handlers, the net. From here on the
-/// caller may use no libc function that makes a syscall. 0 or -errno.
-int64_t StartKernel(ControlBlock* control, const LoaderHooks& hooks);
+inline Instance& TheInstance() { return *static_cast<Instance*>(Arena().kernel_root); }
+inline UProc& CurrentProcess() { return *CurrentThread().process; }
 
-/// Prints `junction kernel: <text>` to descriptor 2 and ends the process: an invariant of ours is broken.
-[[noreturn]] void KernelPanic(const char* text, uint64_t value = 0);
+/// Guest threads other than the first of their process have ids from here on: host ids never reach it (PID_MAX_LIMIT of Linux).
+inline constexpr uint32_t kFirstThreadId = 4194304;
+
+/// Any process, zombies too; null if there is none. Kernel lock held.
+UProc* FindProcess(int32_t pid);
+/// Any live thread by its id (a process' id is its first thread's). Kernel lock held.
+GuestThread* FindThread(int32_t tid);
+/// Thread `thread`'s successor in its process' list, null at the end; pass null for the first.
+GuestThread* NextThread(UProc& process, GuestThread* thread);
+
+/// Begins the end of a process: `wait_status` as wait4 reports it. All its threads will leave. Kernel lock held.
+void BeginGroupExit(UProc& process, int32_t wait_status);
+
+/// Ends the current thread; with the last one the process. Kernel lock held.
+[[noreturn]] void ExitCurrentThread();
+
+/// Tells the parent of a stop, a continue or the end: SIGCHLD with `code` (CLD_EXITED …) and wakes its waits. Kernel lock held.
+void NotifyParent(UProc& child, int code, int status);
+
+/// After the first host syscall of a fresh process image. See program start in loader/enter_program.cc.
+struct ProcessStart {
+  ControlBlock* control;
+  int arena_fd;       // reserved, never the guest's
+  UProc* process;     // an exec goes on with this one; null = first process of the instance
+  const char* exe_path;
+  uint64_t signal_mask;
+  uint64_t vdso;
+};
+/// Prepares the kernel in this host process and makes the caller the program's first thread. 0 or -errno.
+int64_t StartProcess(const ProcessStart& start, uint64_t entry, uint64_t stack_pointer);
+
+/// Private to each host process image (a vfork child shares its parent's).
+struct ProcessImage {
+  ControlBlock* control = nullptr;
+  int arena_fd = -1;
+  char control_path[PATH_MAX] = {};
+  char plan_path[PATH_MAX] = {};
+};
+extern ProcessImage g_image;
 
 }  // namespace junction
-
-#define KERNEL_CHECK(condition)                      \
-  do {                                               \
-    if (!(condition)) [[unlikely]] {                 \
-      ::junction::KernelPanic(#condition, __LINE__); \
-    }                                                \
-  } while (false)
-
-extern "C" {
-/// Read by entry.S: the fixed area, the thread area, the span of far images and their trampolines; 1 while calls are printed.
-extern uint64_t junction_fixed_low;
-extern uint64_t junction_fixed_high;
-extern uint64_t junction_threads_low;
-extern uint64_t junction_threads_high;
-extern uint64_t junction_far_low;
-extern uint64_t junction_far_high;
-extern uint8_t junction_strace;
-[[noreturn]] void junction_enter_guest(uint64_t rip, uint64_t rsp);
-}

@@ -11,7 +11,7 @@
 #include <csignal>
 
 #include "kernel/guest_path.h"
-#include "kernel/host_call.h"
+#include "uthread/host_call.h"
 #include "kernel/signal_table.h"
 #include "kernel/thread_block.h"
 #include "loader/image_patcher.h"

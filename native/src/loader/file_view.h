@@ -10,7 +10,7 @@
 #include <cstdint>
 #include <span>
 
-#include "kernel/host_call.h"
+#include "uthread/host_call.h"
 
 namespace junction {
 

@@ -4,8 +4,8 @@
 #include <sys/mman.h>
 #include <sys/syscall.h>
 
-#include "kernel/address_map.h"
-#include "kernel/host_call.h"
+#include "uthread/address_map.h"
+#include "uthread/host_call.h"
 #include "loader/code_scanner.h"
 #include "loader/elf_image.h"
 #include "loader/file_view.h"

@@ -5,9 +5,9 @@
 #include <sys/mman.h>
 #include <sys/syscall.h>
 
-#include "kernel/address_map.h"
+#include "uthread/address_map.h"
 #include "kernel/guest_path.h"
-#include "kernel/text_buffer.h"
+#include "uthread/text_buffer.h"
 #include "loader/elf_image.h"
 #include "loader/file_view.h"
 #include "loader/image_patcher.h"

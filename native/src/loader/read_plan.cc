@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "kernel/guest_path.h"
-#include "kernel/text_buffer.h"
+#include "uthread/text_buffer.h"
 #include "loader/file_view.h"
 #include "loader/patch_plan.h"
 

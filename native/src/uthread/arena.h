@@ -1,0 +1,63 @@
+// SPDX-License-Identifier: Apache-2.0
+// All kernel objects of an instance: one shared mapping at kArenaLow in every uProc, so that pointers into it, and pointers to the
+// kernel's own code and constants (junction_run is linked to one address), mean the same in each. Survives fork and exec.
+//
+//   kArenaLow  +------------------------+
+//              | ArenaHeader, one page  |
+//              +------------------------+
+//              | pages, handed out in   |  powers of two from 32 bytes to 1 MiB; freed blocks go to their size's list
+//              | rising order           |
+//              +------------------------+
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <new>
+#include <utility>
+
+#include "uthread/kernel_lock.h"
+#include "uthread/list.h"
+
+namespace junction {
+
+inline constexpr uint64_t kArenaMagic = 0x4152454e414a4e43ULL;
+inline constexpr int kArenaClasses = 16;  // 32 bytes << n
+
+struct ArenaHeader {
+  uint64_t magic;
+  KernelLock lock;      // the kernel lock
+  uint64_t used_bytes;  // from kArenaLow on: never handed out beyond
+  uint64_t populated_bytes;
+  void* free_blocks[kArenaClasses];
+  uint64_t live_bytes[kArenaClasses];
+  void* kernel_root;  // the kernel layer's own root object (kernel/instance.h)
+  uint64_t random_seed[4];
+};
+
+inline ArenaHeader& Arena() { return *reinterpret_cast<ArenaHeader*>(0x2f0000000000); }
+
+/// Maps the arena of descriptor `memfd` at its address; a fresh (all zero) one is initialised. 0 or -errno.
+int64_t MapArena(int memfd);
+
+/// Zeroed memory of at least `size_bytes` (at most 1 MiB), aligned to its size class' power of two up to a page. Null if the host has
+/// no more memory for the instance. Kernel lock held.
+void* ArenaAllocate(size_t size_bytes);
+
+/// Gives memory back that ArenaAllocate handed out for the same size. Kernel lock held.
+void ArenaFree(void* memory, size_t size_bytes);
+
+template <typename T, typename... Args>
+T* ArenaNew(Args&&... args) {
+  void* const memory = ArenaAllocate(sizeof(T));
+  return memory == nullptr ? nullptr : new (memory) T(std::forward<Args>(args)...);
+}
+
+template <typename T>
+void ArenaDelete(T* object) {
+  if (object != nullptr) {
+    object->~T();
+    ArenaFree(object, sizeof(T));
+  }
+}
+
+}  // namespace junction
