@@ -1,96 +1,108 @@
 // SPDX-License-Identifier: Apache-2.0
-// From a syscall number to the code that answers it. entry.S jumps through junction_dispatch_table, which is not constant
-// only so that printing calls (--strace) can send every number to the slow path.
+// From a syscall number to the code that answers it. entry.S calls through junction_dispatch_table, which is not constant only so that
+// printing calls (--strace) can put itself in between. Hot path.
 #include "kernel/dispatch.h"
 
-#include "kernel/call.h"
+#include "kernel/file.h"
+#include "kernel/guest_handlers.h"
 #include "kernel/guest_table.h"
 #include "kernel/strace.h"
-#include "kernel/uproc.h"
 
-extern "C" {
-void junction_pass();
-void junction_emulated();
-void junction_enosys();
-void junction_eperm();
-void junction_sigreturn();
-void junction_mmap();
-void junction_range();
-void junction_mremap();
-void junction_open();
-void junction_openat();
-void junction_close();
-void junction_mask_r10();
-void junction_mask_r8();
-void junction_mask_r9();
-void junction_address_r8();
+namespace junction {
+namespace {
 
-int junction_dispatch(junction::ThreadBlock* thread);
-void junction_trace_result(junction::ThreadBlock* thread);
+using EntryPoint = int64_t (*)(Uthread*);
+using Handler = int64_t (*)(Call&);
 
-using EntryPoint = void (*)();
+int64_t RunHost(Uthread* uthread) {
+  const GuestFrame& frame = uthread->frame;
+  return junction_host_call(static_cast<int64_t>(uthread->syscall_number), static_cast<int64_t>(frame.rdi),
+                            static_cast<int64_t>(frame.rsi), static_cast<int64_t>(frame.rdx),
+                            static_cast<int64_t>(frame.r10), static_cast<int64_t>(frame.r8),
+                            static_cast<int64_t>(frame.r9));
+}
 
-// All numbers without a row answer ENOSYS.
+template <int Index, int Error>
+int64_t RunHostFd(Uthread* uthread) {
+  {
+    const KernelLockGuard lock;
+    const File* const file = GetFile(static_cast<int32_t>(uthread->frame.arg(Index)));
+    if (file == nullptr) {
+      return -EBADF;
+    }
+    if (file->is_virtual()) {
+      return -Error;
+    }
+  }
+  return RunHost(uthread);
+}
+
+template <Handler Handle>
+int64_t RunFast(Uthread* uthread) {
+  Call call(*static_cast<GuestThread*>(uthread));
+  return Handle(call);
+}
+
+template <Handler Handle>
+int64_t RunKernel(Uthread* uthread) {
+  const KernelLockGuard lock;
+  Call call(*static_cast<GuestThread*>(uthread));
+  return Handle(call);
+}
+
+int64_t RunMissing(Uthread*) { return -ENOSYS; }
+int64_t RunDenied(Uthread*) { return -EPERM; }
+
 struct DispatchTable {
-  EntryPoint entries[DISPATCH_ROWS];
+  EntryPoint entries[GUEST_TABLE_ROWS];
 };
 
 constexpr DispatchTable MakeDispatchTable() {
   DispatchTable table = {};
   for (EntryPoint& entry : table.entries) {
-    entry = &junction_enosys;
+    entry = &RunMissing;
   }
-#define PASS(number, name, arguments, note) table.entries[number] = &junction_pass;
-#define CHECKED(number, name, check, handler, arguments, note) table.entries[number] = &junction_##check;
-#define EMULATED(number, name, level, handler, arguments, note) table.entries[number] = &junction_emulated;
+#define HOST(number, name, arguments, note) table.entries[number] = &RunHost;
+#define HOST_FD(number, name, index, error, arguments, note) table.entries[number] = &RunHostFd<index, error>;
+#define FAST(number, name, level, handler, arguments, note) table.entries[number] = &RunFast<&Sys##handler>;
+#define KERNEL(number, name, level, handler, arguments, note) table.entries[number] = &RunKernel<&Sys##handler>;
 #define MISSING(number, name, arguments, note)
-#define DENIED(number, name, arguments, note) table.entries[number] = &junction_eperm;
+#define DENIED(number, name, arguments, note) table.entries[number] = &RunDenied;
 #include "kernel/guest_syscalls.inc"
-#undef PASS
-#undef CHECKED
-#undef EMULATED
+#undef HOST
+#undef HOST_FD
+#undef FAST
+#undef KERNEL
 #undef MISSING
 #undef DENIED
   return table;
 }
 
-constinit DispatchTable junction_dispatch_table = MakeDispatchTable();
+constinit const DispatchTable kDispatchTable = MakeDispatchTable();
 
-uint8_t junction_strace = 0;
+int64_t RunTraced(Uthread* uthread) {
+  auto& thread = *static_cast<GuestThread*>(uthread);
+  TraceCall(thread);
+  const int64_t result = kDispatchTable.entries[thread.syscall_number](uthread);
+  TraceResult(thread, result);
+  return result;
+}
+
+}  // namespace
+}  // namespace junction
+
+extern "C" {
+constinit junction::DispatchTable junction_dispatch_table = junction::MakeDispatchTable();
 }
 
 namespace junction {
 
 void PrepareDispatch(bool prints_calls) {
-  if (!prints_calls) {
-    return;
+  if (prints_calls) {
+    for (EntryPoint& entry : junction_dispatch_table.entries) {
+      entry = &RunTraced;
+    }
   }
-  for (EntryPoint& entry : junction_dispatch_table.entries) {
-    entry = &junction_emulated;
-  }
-  junction_strace = 1;
 }
 
 }  // namespace junction
-
-// 0: the guest gets thread->result. 1: the call goes on as thread->host says.
-int junction_dispatch(junction::ThreadBlock* thread) {
-  using namespace junction;
-  Call call(thread);
-  thread->has_wait_mask = false;
-  const auto number = static_cast<uint32_t>(thread->guest.number);
-  const GuestSyscall& row = kGuestTable[number];
-  if (junction_strace != 0) {
-    TraceCall(*thread);
-  }
-  thread->result = row.handler != nullptr ? row.handler(call) : -ENOSYS;
-  if (call.passes()) {
-    return 1;
-  }
-  if (junction_strace != 0) {
-    TraceResult(*thread);
-  }
-  return 0;
-}
-
-void junction_trace_result(junction::ThreadBlock* thread) { junction::TraceResult(*thread); }

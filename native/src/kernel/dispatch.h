@@ -3,7 +3,7 @@
 
 namespace junction {
 
-/// Completes the dispatch table before the first guest instruction. With prints_calls each call is printed (--strace).
+/// Sets the dispatch table up; once per process image, before the guest starts. `prints_calls`: each call goes to descriptor 2 (--strace).
 void PrepareDispatch(bool prints_calls);
 
 }  // namespace junction

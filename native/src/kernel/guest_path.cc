@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "kernel/guest_path.h"
 
-#include "kernel/thread_block.h"
+#include "kernel/uproc.h"
 
 namespace junction {
 namespace {
@@ -37,7 +37,7 @@ bool IsOwnExePath(const char* path) {
     id = id * 10 + static_cast<uint64_t>(*rest++ - '0');
     ++digits;
   }
-  return digits > 0 && id == static_cast<uint64_t>(CurrentThread()->process_id) && IsText(rest, "/exe");
+  return digits > 0 && id == static_cast<uint64_t>(CurrentProcess().pid) && IsText(rest, "/exe");
 }
 
 void CopyPath(char* to, const char* from) {

@@ -5,33 +5,28 @@
 #include <cstddef>
 #include <cstdint>
 
-#include "kernel/thread_block_layout.h"
+#include "kernel/guest_table_size.h"
 
 namespace junction {
 
-class Call;
-
 /// What a guest can expect of a call.
 enum class SyscallLevel : uint8_t {
-  kPass,      // goes to the host as it is
-  kChecked,   // passes; some cases are answered by the Junction kernel
-  kEmulated,  // answered by the Junction kernel as Linux would
-  kPartial,   // answered, but not all of it: see the note
-  kEnosys,    // ENOSYS
-  kDenied,    // EPERM
+  kHost,     // goes to the host as it is
+  kFull,     // answered by the Junction kernel as Linux would
+  kPartial,  // answered, but not all of it: see the note
+  kStub,     // answered without an effect
+  kEnosys,   // ENOSYS
+  kDenied,   // EPERM
 };
-
-using SyscallHandler = int64_t (*)(Call& call);
 
 struct GuestSyscall {
   const char* name = nullptr;  // null: no such number, ENOSYS
   const char* arguments = "";
   const char* note = "";
   SyscallLevel level = SyscallLevel::kEnosys;
-  SyscallHandler handler = nullptr;
 };
 
-inline constexpr size_t kGuestSyscalls = DISPATCH_ROWS;
+inline constexpr size_t kGuestSyscalls = GUEST_TABLE_ROWS;
 
 /// The row of each number.
 struct GuestTable {

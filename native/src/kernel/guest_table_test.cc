@@ -8,8 +8,9 @@
 #include <string>
 #include <vector>
 
+#include "kernel/guest_table_size.h"
 #include "kernel/syscalls_document.h"
-#include "kernel/thread_block_layout.h"
+
 
 namespace junction {
 namespace {
@@ -23,9 +24,10 @@ struct Row {
   int host_number;  // what <sys/syscall.h> says, for the rows that it knows
 };
 
-#define PASS(number, name, arguments, note) {number, #name, arguments, note, false, number},
-#define CHECKED(number, name, check, handler, arguments, note) {number, #name, arguments, note, false, SYS_##name},
-#define EMULATED(number, name, level, handler, arguments, note) {number, #name, arguments, note, false, SYS_##name},
+#define HOST(number, name, arguments, note) {number, #name, arguments, note, false, number},
+#define HOST_FD(number, name, index, error, arguments, note) {number, #name, arguments, note, false, number},
+#define FAST(number, name, level, handler, arguments, note) {number, #name, arguments, note, false, SYS_##name},
+#define KERNEL(number, name, level, handler, arguments, note) {number, #name, arguments, note, false, SYS_##name},
 #define MISSING(number, name, arguments, note) {number, #name, arguments, note, false, number},
 #define DENIED(number, name, arguments, note) {number, #name, arguments, note, true, SYS_##name},
 const std::vector<Row> kRows = {
@@ -36,7 +38,7 @@ TEST(GuestTable, HasAscendingNumbersThatFit) {
   int previous = -1;
   for (const Row& row : kRows) {
     EXPECT_GT(row.number, previous) << row.name;
-    EXPECT_LT(row.number, DISPATCH_ROWS - 1) << row.name;
+    EXPECT_LT(row.number, GUEST_TABLE_ROWS - 1) << row.name;
     EXPECT_EQ(row.number, row.host_number) << row.name;
     previous = row.number;
   }

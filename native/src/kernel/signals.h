@@ -13,6 +13,7 @@
 namespace junction {
 
 struct GuestThread;
+struct Kthread;
 struct UProc;
 
 /// The kernel's struct sigaction of x86-64 (arch/x86/include/uapi/asm/signal.h).
@@ -75,6 +76,9 @@ void RestoreWaitMask(GuestThread& thread, int64_t result);
 
 /// The way out of the kernel when something is pending (UthreadHooks::handle_attention): ends, stops or delivers. Kernel lock held.
 void HandleAttention(uint32_t attention);
+
+/// Kthread::host_signals become guest signals of its uProc (UthreadHooks::take_host_signals). Kernel lock held.
+void TakeHostSignals(Kthread& kthread);
 
 /// Host signal handlers of this process image. 0 or -errno.
 int64_t InstallHostHandlers();

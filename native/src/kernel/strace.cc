@@ -5,6 +5,7 @@
 
 #include "kernel/guest_memory.h"
 #include "kernel/guest_table.h"
+#include "kernel/guest_thread.h"
 #include "uthread/host_call.h"
 #include "uthread/text_buffer.h"
 
@@ -51,9 +52,9 @@ void AddArgument(Line& line, char kind, uint64_t value) {
   }
 }
 
-void StartLine(Line& line, const ThreadBlock& thread) {
-  const auto number = static_cast<uint32_t>(thread.guest.number);
-  line.AddChar('[').AddSigned(thread.thread_id).Add("] ");
+void StartLine(Line& line, const GuestThread& thread) {
+  const auto number = static_cast<uint32_t>(thread.syscall_number);
+  line.AddChar('[').AddSigned(thread.tid).Add("] ");
   if (kGuestTable[number].name != nullptr) {
     line.Add(kGuestTable[number].name);
   } else {
@@ -68,30 +69,30 @@ void Print(Line& line) {
 
 }  // namespace
 
-void TraceCall(const ThreadBlock& thread) {
+void TraceCall(const GuestThread& thread) {
   Line line;
   StartLine(line, thread);
-  const auto number = static_cast<uint32_t>(thread.guest.number);
+  const auto number = static_cast<uint32_t>(thread.syscall_number);
   const char* kinds = kGuestTable[number].name != nullptr ? kGuestTable[number].arguments : "xxxxxx";
   line.AddChar('(');
   for (int i = 0; kinds[i] != '\0'; ++i) {
     if (i > 0) {
       line.Add(", ");
     }
-    AddArgument(line, kinds[i], thread.guest.args[i]);
+    AddArgument(line, kinds[i], thread.frame.arg(i));
   }
   line.AddChar(')');
   Print(line);
 }
 
-void TraceResult(const ThreadBlock& thread) {
+void TraceResult(const GuestThread& thread, int64_t result) {
   Line line;
   StartLine(line, thread);
   line.Add(" = ");
-  if (thread.result > -4096 && thread.result < 1 << 20) {
-    line.AddSigned(thread.result);
+  if (result > -4096 && result < 1 << 20) {
+    line.AddSigned(result);
   } else {
-    line.AddHex(static_cast<uint64_t>(thread.result));
+    line.AddHex(static_cast<uint64_t>(result));
   }
   Print(line);
 }

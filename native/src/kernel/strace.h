@@ -1,15 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
-// The --strace printer: one line at the start of each call and one with its result, to the guest's descriptor 2.
+// The printer behind --strace: one line when a call comes in, one with its result. Lines go to descriptor 2.
 #pragma once
 
-#include "kernel/thread_block.h"
+#include <cstdint>
 
 namespace junction {
 
-/// `[tid] name(arguments)`.
-void TraceCall(const ThreadBlock& thread);
+struct GuestThread;
 
-/// `[tid] name = result`. Not printed for a call that a signal handler interrupted or that does not return.
-void TraceResult(const ThreadBlock& thread);
+void TraceCall(const GuestThread& thread);
+void TraceResult(const GuestThread& thread, int64_t result);
 
 }  // namespace junction

@@ -15,24 +15,26 @@ struct Row {
   const char* note;
 };
 
-constexpr const char* kPass = "pass";
-constexpr const char* kChecked = "checked";
-constexpr const char* kEmulated = "emulated";
+constexpr const char* kHost = "host";
+constexpr const char* kFull = "full";
 constexpr const char* kPartial = "partial";
+constexpr const char* kStub = "stub";
 constexpr const char* kEnosys = "enosys";
 constexpr const char* kDenied = "denied";
 
 const std::vector<Row>& Rows() {
   static const std::vector<Row> rows = {
-#define PASS(number, name, arguments, note) {number, #name, kPass, note},
-#define CHECKED(number, name, check, handler, arguments, note) {number, #name, kChecked, note},
-#define EMULATED(number, name, level, handler, arguments, note) {number, #name, level, note},
+#define HOST(number, name, arguments, note) {number, #name, kHost, note},
+#define HOST_FD(number, name, index, error, arguments, note) {number, #name, kHost, note},
+#define FAST(number, name, level, handler, arguments, note) {number, #name, level, note},
+#define KERNEL(number, name, level, handler, arguments, note) {number, #name, level, note},
 #define MISSING(number, name, arguments, note) {number, #name, kEnosys, note},
 #define DENIED(number, name, arguments, note) {number, #name, kDenied, note},
 #include "kernel/guest_syscalls.inc"
-#undef PASS
-#undef CHECKED
-#undef EMULATED
+#undef HOST
+#undef HOST_FD
+#undef FAST
+#undef KERNEL
 #undef MISSING
 #undef DENIED
   };
@@ -88,10 +90,10 @@ std::string RenderSyscallsDocument() {
   const auto count = [&](const char* level) { return std::to_string(counts[level]); };
   const std::vector<Cells> levels = {
       {"level", "calls", "meaning"},
-      {kPass, count(kPass), "goes to the host as it is; the host's filter (docs/host-syscalls.md) has the last word"},
-      {kChecked, count(kChecked), "passes, but for the cases that the note names"},
-      {kEmulated, count(kEmulated), "answered by the Junction kernel as Linux would"},
+      {kHost, count(kHost), "goes to the host as it is; the host's filter (docs/host-syscalls.md) has the last word"},
+      {kFull, count(kFull), "answered by the Junction kernel as Linux would"},
       {kPartial, count(kPartial), "answered, but not all of it: see the note"},
+      {kStub, count(kStub), "accepted, without an effect"},
       {kEnosys, count(kEnosys), "ENOSYS, as on a Linux without it"},
       {kDenied, count(kDenied), "EPERM"},
   };

@@ -103,6 +103,9 @@ void BeginGroupExit(UProc& process, int32_t wait_status);
 /// Ends the current thread; with the last one the process. Kernel lock held.
 [[noreturn]] void ExitCurrentThread();
 
+/// A thread's uthread is off its stack for good (UthreadHooks::uthread_is_gone): frees its slot. Kernel lock held.
+void ForgetThread(Uthread& uthread);
+
 /// Tells the parent of a stop, a continue or the end: SIGCHLD with `code` (CLD_EXITED …) and wakes its waits. Kernel lock held.
 void NotifyParent(UProc& child, int code, int status);
 

@@ -15,6 +15,7 @@
 #include <new>
 #include <utility>
 
+#include "uthread/address_map.h"
 #include "uthread/kernel_lock.h"
 #include "uthread/list.h"
 
@@ -26,15 +27,13 @@ inline constexpr int kArenaClasses = 16;  // 32 bytes << n
 struct ArenaHeader {
   uint64_t magic;
   KernelLock lock;      // the kernel lock
-  uint64_t used_bytes;  // from kArenaLow on: never handed out beyond
-  uint64_t populated_bytes;
+  uint64_t used_bytes;  // from kArenaLow on: what was ever handed out
   void* free_blocks[kArenaClasses];
   uint64_t live_bytes[kArenaClasses];
   void* kernel_root;  // the kernel layer's own root object (kernel/instance.h)
-  uint64_t random_seed[4];
 };
 
-inline ArenaHeader& Arena() { return *reinterpret_cast<ArenaHeader*>(0x2f0000000000); }
+inline ArenaHeader& Arena() { return *reinterpret_cast<ArenaHeader*>(kArenaLow); }
 
 /// Maps the arena of descriptor `memfd` at its address; a fresh (all zero) one is initialised. 0 or -errno.
 int64_t MapArena(int memfd);

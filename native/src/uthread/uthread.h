@@ -147,6 +147,10 @@ struct Kthread {
   void* signal_stack;
   uint64_t parks;  // statistics: host waits
   uint64_t switches;
+  uint32_t polls_due_in;  // switches until the host poller gets a look in, though uthreads are ready
+  bool is_waking;         // in some kthread's wake_list already
+  char* memory;           // this object's arena block
+  std::atomic<uint64_t> own_counter;  // syscall_counter points here until the kernel layer gives it a place in the control block
 };
 
 static_assert(offsetof(Kthread, current) == KT_CURRENT);
@@ -159,7 +163,7 @@ static_assert(offsetof(Kthread, scratch) == KT_SCRATCH);
 /// The kthread that runs this code. Kernel context only.
 inline Kthread* CurrentKthread() {
   Kthread* self;
-  __asm__("mov %%gs:0, %0" : "=r"(self));
+  __asm__ volatile("mov %%gs:0, %0" : "=r"(self));
   return self;
 }
 
@@ -202,12 +206,15 @@ void SaveVectorState(Uthread& uthread);
 /// Makes `kthread` look at its attention word soon; kernel lock held or not.
 void Kick(Kthread& kthread, uint32_t attention);
 
-/// New kthread object for `group` in the arena; null if memory is short. Kernel lock held.
+/// New kthread object for `group` in the arena, in the group's list; null if memory is short. Kernel lock held.
 Kthread* AllocateKthread(UthreadGroup& group);
 void FreeKthread(Kthread& kthread);
 
 /// Makes the calling host thread `kthread`: GS base, alternate signal stack, the net (Syscall User Dispatch). 0 or -errno.
 int64_t AttachKthread(Kthread& kthread);
+
+/// Stack for the code that a new host thread starts with (junction_host_fork): the kthread's idle context, 16-byte aligned top.
+void* IdleStackTop(Kthread& kthread);
 
 /// Runs uthreads for ever, on the kthread's idle context. Takes the kernel lock itself.
 [[noreturn]] void RunKthread(Kthread& kthread);
@@ -222,6 +229,10 @@ struct UthreadHooks {
   void (*handle_attention)(uint32_t attention);
   /// The slot's last user is gone.
   void (*uthread_is_gone)(Uthread& uthread);
+  /// Kthread::host_signals of an idle kthread: becomes guest signals of its uProc. Kernel lock held; no current uthread.
+  void (*take_host_signals)(Kthread& kthread);
+  /// A host thread has become `kthread`; no lock held.
+  void (*kthread_attached)(Kthread& kthread);
 };
 extern UthreadHooks g_uthread_hooks;
 

@@ -31,7 +31,7 @@ struct Waiter {
   void* context = nullptr;
   PollEvents interest = ~0U;  // wakes only by events that share a bit with it, or by 0
   bool is_exclusive = false;  // stops a Wake that asks for one
-  bool was_notified = false;
+  bool was_notified = false;  // since whoever waits set it to false
 
   Waiter() = default;
   /// The current uthread waits in `queue`.

@@ -1,0 +1,210 @@
+// SPDX-License-Identifier: Apache-2.0
+// Host threads: how they begin, what they do when no uthread is ready, how they are woken.
+#include <asm/prctl.h>
+#include <linux/futex.h>
+#include <sys/mman.h>
+#include <sys/prctl.h>
+#include <sys/syscall.h>
+
+#include <cerrno>
+#include <csignal>
+#include <ctime>
+
+#include "uthread/arena.h"
+#include "uthread/host_call.h"
+#include "uthread/kick.h"
+#include "uthread/leave.h"
+#include "uthread/uthread.h"
+
+#ifndef PR_SET_SYSCALL_USER_DISPATCH
+#define PR_SET_SYSCALL_USER_DISPATCH 59
+#endif
+#ifndef PR_SYS_DISPATCH_ON
+#define PR_SYS_DISPATCH_ON 1
+#endif
+
+extern "C" void junction_switch(uint64_t* save_rsp, uint64_t load_rsp);
+
+namespace junction {
+namespace {
+
+// One arena block: the object, the idle context's stack, the stack of host signal handlers (an AVX-512 frame takes 4 KiB).
+constexpr size_t kKthreadBlock_bytes = 32768;
+constexpr size_t kIdleStackEnd = 16384;
+
+static_assert(sizeof(Kthread) <= 2048);
+
+constexpr uint64_t kSecond_ns = 1'000'000'000;
+
+timespec ToTimespec(uint64_t duration_ns) {
+  return {static_cast<time_t>(duration_ns / kSecond_ns), static_cast<long>(duration_ns % kSecond_ns)};
+}
+
+// Host wait until somebody wakes this kthread or the nearest timer is due. Kernel lock not held.
+void ParkOnHost(Kthread& kthread, uint64_t deadline_ns) {
+  ++kthread.parks;
+  uint64_t timeout_ns = kNever;
+  if (deadline_ns != kNever) {
+    const uint64_t now_ns = MonotonicNow_ns();
+    if (now_ns >= deadline_ns) {
+      return;
+    }
+    timeout_ns = deadline_ns - now_ns;
+  }
+  if (kthread.parks_in_poller && g_uthread_hooks.poll_host(timeout_ns)) {
+    return;
+  }
+  const timespec timeout = ToTimespec(timeout_ns);
+  HostCall(SYS_futex, &kthread.park_word, FUTEX_WAIT, 0, timeout_ns == kNever ? nullptr : &timeout);
+}
+
+// Kernel lock held on entry and return.
+void Idle(Kthread& kthread) {
+  kthread.parks_in_poller = g_uthread_hooks.has_host_waiters();
+  kthread.park_word.store(0, std::memory_order_relaxed);
+  kthread.is_parked = true;
+  const uint64_t deadline_ns = kthread.group->timers.NextDeadline_ns();
+  // A signal that came before park_word was cleared has left its mark here.
+  const bool has_news = kthread.attention.load(std::memory_order_relaxed) & (kAttentionHostSignal | kAttentionTick);
+  UnlockKernel();
+  if (!has_news) {
+    ParkOnHost(kthread, deadline_ns);
+  }
+  LockKernel();
+  kthread.is_parked = false;
+}
+
+Uthread* TakeReady(UthreadGroup& group) {
+  ListNode* const node = group.run_queue.PopFront();
+  if (node == nullptr) {
+    return nullptr;
+  }
+  --group.ready_count;
+  return JUNCTION_OWNER(node, Uthread, run_node);
+}
+
+void NoticeAttention(Kthread& kthread) {
+  const uint32_t attention = kthread.attention.load(std::memory_order_relaxed);
+  if (attention == 0) {
+    return;
+  }
+  kthread.attention.fetch_and(~(kAttentionTick | kAttentionHostSignal), std::memory_order_acquire);
+  if ((attention & kAttentionTick) != 0) {
+    kthread.tick_deadline_ns = kNever;
+  }
+  if ((attention & kAttentionHostSignal) != 0) {
+    g_uthread_hooks.take_host_signals(kthread);
+  }
+}
+
+void FreeDead(Kthread& kthread) {
+  if (kthread.dead != nullptr) {
+    Uthread& dead = *kthread.dead;
+    kthread.dead = nullptr;
+    g_uthread_hooks.uthread_is_gone(dead);
+  }
+}
+
+}  // namespace
+
+Kthread* AllocateKthread(UthreadGroup& group) {
+  void* const memory = ArenaAllocate(kKthreadBlock_bytes);
+  if (memory == nullptr) {
+    return nullptr;
+  }
+  auto* const kthread = new (memory) Kthread{};
+  kthread->self = kthread;
+  kthread->group = &group;
+  kthread->memory = static_cast<char*>(memory);
+  kthread->signal_stack = kthread->memory + kIdleStackEnd;
+  kthread->tick_timer = -1;
+  kthread->tick_deadline_ns = kNever;
+  kthread->syscall_counter = &kthread->own_counter;
+  kthread->in_kernel.store(1, std::memory_order_relaxed);
+  group.kthreads.PushBack(kthread->group_node);
+  ++group.kthread_count;
+  return kthread;
+}
+
+void FreeKthread(Kthread& kthread) {
+  kthread.group_node.Unlink();
+  --kthread.group->kthread_count;
+  ArenaFree(kthread.memory, kKthreadBlock_bytes);
+}
+
+void* IdleStackTop(Kthread& kthread) { return kthread.memory + kIdleStackEnd; }
+
+int64_t AttachKthread(Kthread& kthread) {
+  __asm__ volatile("wrgsbase %0" : : "r"(&kthread));
+  kthread.host_pid = static_cast<int32_t>(HostCall(SYS_getpid));
+  kthread.host_tid = static_cast<int32_t>(HostCall(SYS_gettid));
+  stack_t stack = {};
+  stack.ss_sp = kthread.signal_stack;
+  stack.ss_size = kKthreadBlock_bytes - kIdleStackEnd;
+  if (const int64_t error = HostCall(SYS_sigaltstack, &stack, nullptr); error != 0) {
+    return error;
+  }
+  g_uthread_hooks.kthread_attached(kthread);
+  // The range ends one byte late, as the host compares the address after the instruction.
+  return HostCall(SYS_prctl, PR_SET_SYSCALL_USER_DISPATCH, PR_SYS_DISPATCH_ON, junction_host_text_begin,
+                  junction_host_text_end + 1 - junction_host_text_begin, nullptr);
+}
+
+void RunKthread(Kthread& kthread) {
+  LockKernel();
+  while (true) {
+    FreeDead(kthread);
+    NoticeAttention(kthread);
+    if (kthread.group->timers.root != nullptr) {
+      kthread.group->timers.RunDue(MonotonicNow_ns());
+    }
+    Uthread* const next = TakeReady(*kthread.group);
+    if (next == nullptr) {
+      Idle(kthread);
+      continue;
+    }
+    next->state = UthreadState::kRunning;
+    next->kthread = &kthread;
+    kthread.current = next;
+    junction_switch(&kthread.idle_rsp, next->saved_kernel_rsp);
+  }
+}
+
+void Kick(Kthread& kthread, uint32_t attention) {
+  kthread.attention.fetch_or(attention, std::memory_order_release);
+  kthread.park_word.store(1, std::memory_order_release);
+  HostCall(SYS_tgkill, kthread.host_pid, kthread.host_tid, kKickSignal);
+}
+
+void WakeLater(Kthread& kthread) {
+  Kthread& self = *CurrentKthread();
+  kthread.park_word.store(1, std::memory_order_release);
+  if (kthread.is_waking || &kthread == &self) {
+    return;
+  }
+  if (self.wake_count == sizeof(self.wake_list) / sizeof(self.wake_list[0])) {
+    HostCall(SYS_tgkill, kthread.host_pid, kthread.host_tid, kKickSignal);
+    return;
+  }
+  kthread.is_waking = true;
+  self.wake_list[self.wake_count++] = &kthread;
+}
+
+void FlushWakes(Kthread& self) {
+  const uint32_t count = self.wake_count;
+  self.wake_count = 0;
+  for (uint32_t i = 0; i < count; ++i) {
+    Kthread& kthread = *self.wake_list[i];
+    const int32_t pid = kthread.host_pid;
+    const int32_t tid = kthread.host_tid;
+    const bool needs_kick = kthread.parks_in_poller || kthread.current != nullptr;
+    kthread.is_waking = false;
+    if (needs_kick) {
+      HostCall(SYS_tgkill, pid, tid, kKickSignal);
+    } else {
+      HostCall(SYS_futex, &kthread.park_word, FUTEX_WAKE, 1);
+    }
+  }
+}
+
+}  // namespace junction

@@ -1,0 +1,101 @@
+// SPDX-License-Identifier: Apache-2.0
+// The slow way out of the kernel: when the attention word is not zero (entry.S looks at it before it goes to guest code).
+#include "uthread/leave.h"
+
+#include <sys/syscall.h>
+
+#include <csignal>
+#include <ctime>
+
+#include "uthread/host_call.h"
+#include "uthread/kernel_lock.h"
+#include "uthread/kick.h"
+#include "uthread/vector_state.h"
+
+extern "C" void junction_leave_slow();
+
+namespace junction {
+namespace {
+
+// A uthread runs this long while others wait. A tick costs 2 us, 20 where the VM's timer exits (FACTS.md).
+constexpr uint64_t kQuantum_ns = 5'000'000;
+constexpr uint64_t kShortestTick_ns = 50'000;
+
+// struct sigevent as the host reads it, with the thread to signal.
+struct HostSigevent {
+  uint64_t value;
+  int32_t signal;
+  int32_t notify;
+  int32_t thread_id;
+  int32_t padding[11];
+};
+static_assert(sizeof(HostSigevent) == 64);
+constexpr int32_t kSigevThreadId = 4;
+
+bool MakeTickTimer(Kthread& kthread) {
+  HostSigevent event = {};
+  event.signal = kKickSignal;
+  event.notify = kSigevThreadId;
+  event.thread_id = kthread.host_tid;
+  int32_t id = -1;
+  if (HostCall(SYS_timer_create, CLOCK_MONOTONIC, &event, &id) != 0) {
+    return false;
+  }
+  kthread.tick_timer = id;
+  return true;
+}
+
+}  // namespace
+
+void ArmTick(Kthread& kthread) {
+  UthreadGroup& group = *kthread.group;
+  if (group.ready_count == 0 && group.timers.root == nullptr) {
+    return;
+  }
+  const uint64_t now_ns = MonotonicNow_ns();
+  uint64_t deadline_ns = group.timers.NextDeadline_ns();
+  if (group.ready_count != 0 && deadline_ns > now_ns + kQuantum_ns) {
+    deadline_ns = now_ns + kQuantum_ns;
+  }
+  if (deadline_ns < now_ns + kShortestTick_ns) {
+    deadline_ns = now_ns + kShortestTick_ns;
+  }
+  if (kthread.tick_deadline_ns <= deadline_ns) {
+    return;
+  }
+  if (kthread.tick_timer < 0 && !MakeTickTimer(kthread)) {
+    return;  // no timer to be had: uthreads still take turns at their calls
+  }
+  constexpr uint64_t kSecond_ns = 1'000'000'000;
+  const itimerspec when = {{0, 0},
+                           {static_cast<time_t>(deadline_ns / kSecond_ns), static_cast<long>(deadline_ns % kSecond_ns)}};
+  kthread.tick_deadline_ns = deadline_ns;
+  HostCall(SYS_timer_settime, kthread.tick_timer, TIMER_ABSTIME, &when, nullptr);
+}
+
+}  // namespace junction
+
+void junction_leave_slow() {
+  using namespace junction;
+  LockKernel();
+  const uint32_t attention = CurrentKthread()->attention.exchange(0, std::memory_order_acquire);
+  if ((attention & kAttentionTick) != 0) {
+    Kthread& kthread = *CurrentKthread();
+    kthread.tick_deadline_ns = kNever;
+    kthread.group->timers.RunDue(MonotonicNow_ns());
+    if (g_uthread_hooks.has_host_waiters()) {
+      const KernelUnlockGuard unlocked;
+      g_uthread_hooks.poll_host(0);
+    }
+    Yield();
+  }
+  if ((attention & (kAttentionInterrupt | kAttentionHostSignal)) != 0 || CurrentUthread()->interrupt_pending) {
+    g_uthread_hooks.handle_attention(attention & (kAttentionInterrupt | kAttentionHostSignal));
+  }
+  Kthread& kthread = *CurrentKthread();
+  ArmTick(kthread);
+  UnlockKernel();
+  if (kthread.state_owner != kthread.current) {
+    LoadMachineState(*kthread.current);
+  }
+}
