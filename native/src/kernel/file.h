@@ -71,6 +71,10 @@ struct File {
   bool is_nonblocking() const { return (status_flags & 04000) != 0; }
 };
 
+/// Internal bit of File::status_flags of host streams: the host's description is O_NONBLOCK whatever the guest asked for. Streams that
+/// came from outside (stdio) are shared with strangers and stay as they are: ask PollHostFd before reading or writing.
+inline constexpr uint32_t kIsHostNonblocking = 1U << 31;
+
 /// A new reference for the caller.
 inline File& Reference(File& file) {
   ++file.references;
@@ -79,10 +83,36 @@ inline File& Reference(File& file) {
 /// Gives one up; the last one releases the file.
 void Unreference(File& file);
 
+/// epoll.cc: the file goes away; takes it out of all interest lists (File::epoll_items).
+void ReleaseEpollItems(File& file);
+
+/// Holds a reference over a Park.
+class FileReference {
+ public:
+  explicit FileReference(File& file) : file_(Reference(file)) {}
+  ~FileReference() {
+    if (file_.references > 1) {
+      --file_.references;
+    } else {
+      Unreference(file_);
+    }
+  }
+  FileReference(const FileReference&) = delete;
+  FileReference& operator=(const FileReference&) = delete;
+
+ private:
+  File& file_;
+};
+
+/// One descriptor number.
 struct FdEntry {
   File* file;
   bool is_close_on_exec;
+  bool is_reserved;      // not the guest's: a host descriptor of the kernel's, or one that is just being closed
+  bool has_placeholder;  // virtual, and its number is taken at the host too, so that the host's next number is the guest's next
 };
+
+inline constexpr int kReservedHostFds = 8;
 
 /// Descriptors of a process (shared by CLONE_FILES).
 struct FdTable {
@@ -90,6 +120,11 @@ struct FdTable {
   uint32_t capacity;   // entries, a power of two
   uint32_t first_free; // nothing below is free
   FdEntry* entries;    // in the arena
+  uint32_t bare_count; // virtual descriptors without a placeholder
+  struct {
+    int32_t home;      // the number that ReserveHostFd gave
+    int32_t now;       // where it is; -1 = slot not in use
+  } reserved[kReservedHostFds];
 };
 
 /// The file of a descriptor of the current process, or null (EBADF). The reference is the table's: take one before parking.
@@ -113,11 +148,17 @@ void UnreferenceFdTable(FdTable& table);
 void CloseOnExec(FdTable& table);
 /// At the start of an instance: enters what the host process has open (0, 1, 2 …).
 int64_t AdoptHostDescriptors();
+int64_t AdoptHostDescriptors(FdTable& table);
 
 /// True for numbers that the kernel keeps for itself (arena, poller); such a number is never in a table.
 bool IsReservedHostFd(int32_t fd);
 /// Moves a host descriptor of the kernel's to a reserved number, out of the guest's way: the number or -errno.
 int64_t ReserveHostFd(int32_t fd);
+int64_t ReserveHostFd(FdTable& table, int32_t fd);
+/// Where the descriptor is now that ReserveHostFd called `home`: a guest that wants the number by dup2 moves it. Ask before each use.
+int32_t ReservedHostFd(int32_t home);
+/// The kernel closes a descriptor of its own.
+void ReleaseReservedHostFd(int32_t home);
 
 /// Initialises the common part.
 void InitFile(File& file, const FileOps& ops, FileKind kind, uint32_t status_flags);

@@ -34,6 +34,10 @@ class GuestBuffer {
   size_t CopyOut(const void* from, size_t size_bytes);
   /// Copies up to `size_bytes` from the guest and moves on.
   size_t CopyIn(void* to, size_t size_bytes);
+  /// The piece that is next, for a host call on guest memory; size 0 at the end or at a bad address of an iovec.
+  GuestIovec Piece();
+  /// Counts `size_bytes` of that piece as moved.
+  void Advance(uint64_t size_bytes);
   /// True once a copy met a bad address.
   bool has_faulted() const { return has_faulted_; }
 
