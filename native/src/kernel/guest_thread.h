@@ -46,7 +46,9 @@ struct GuestThread : Uthread {
   List pi_owned;
   void* pi_waits_for;
 
-  uint64_t vfork_parent_wait;  // reserved for process.cc
+  bool is_vfork_parent;      // waits for its vfork child: only the end of the thread interrupts that
+  uint64_t set_child_tid;    // guest address where a forked child writes its id before it runs; 0 = none
+  GuestThread* next_by_id;   // thread_ids.cc
 };
 static_assert(sizeof(GuestThread) <= kUthreadObjectMax_bytes);
 

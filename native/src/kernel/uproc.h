@@ -41,6 +41,8 @@ struct UProc {
   int32_t process_group;
   int32_t session;
   UProc* parent;  // null for the first
+  int32_t parent_pid;  // of `parent`, read without the lock (getppid)
+  uint32_t references;  // the process table's until it is waited for, and those of who looks at it over a Park (process.h)
   List children;  // UProc::sibling_node, zombies too
   ListNode sibling_node;
   ListNode instance_node;  // Instance::processes
@@ -68,6 +70,12 @@ struct UProc {
   bool is_dumpable;
   uint64_t start_ns;
   uint64_t child_user_us, child_system_us;
+  uint64_t user_us, system_us;  // its own, once it is a zombie
+  GuestThread* last_thread;     // of a zombie: its slot is given back once the host process is gone
+  WaitQueue thread_left;        // an execve that waits for the other threads to end
+  void* exec_scratch;           // of an execve in progress: freed by the new image
+  uint64_t exec_scratch_bytes;
+  uint64_t exec_argv_bytes;
 
   char exe_path[PATH_MAX];  // of the guest's program, absolute
 };
@@ -82,6 +90,8 @@ struct Instance {
   void* unix_names;    // unix_socket.cc
   uint64_t next_inode;  // of pipes, sockets, anonymous files
   uint64_t next_memory_id;
+  GuestThread** threads_by_id;  // thread_ids.cc
+  List dying;                   // UProc::instance_node: waited for, but the host process may still stand on their memory
 };
 
 inline Instance& TheInstance() { return *static_cast<Instance*>(Arena().kernel_root); }
@@ -109,17 +119,25 @@ void ForgetThread(Uthread& uthread);
 /// Tells the parent of a stop, a continue or the end: SIGCHLD with `code` (CLD_EXITED …) and wakes its waits. Kernel lock held.
 void NotifyParent(UProc& child, int code, int status);
 
-/// After the first host syscall of a fresh process image. See program start in loader/enter_program.cc.
+/// After the first host syscalls of a fresh process image. See program start in loader/enter_program.cc.
 struct ProcessStart {
   ControlBlock* control;
-  int arena_fd;       // reserved, never the guest's
-  UProc* process;     // an exec goes on with this one; null = first process of the instance
-  const char* exe_path;
+  int arena_fd;
+  UProc* process;  // an exec goes on with this one; null = first process of the instance
   uint64_t signal_mask;
   uint64_t vdso;
 };
-/// Prepares the kernel in this host process and makes the caller the program's first thread. 0 or -errno.
-int64_t StartProcess(const ProcessStart& start, uint64_t entry, uint64_t stack_pointer);
+
+/// First half, before the program is loaded: maps the arena, makes the first UProc or takes up the one that called execve, makes the
+/// caller its kthread and current thread. No libc from here on. 0 or -errno.
+int64_t PrepareProcess(const ProcessStart& start);
+
+/// The program could not be loaded: what PrepareProcess did to the calling host thread is undone (libc may be used again), and the
+/// UProc ends as if killed. The host process is to exit then.
+void AbandonProcess();
+
+/// Second half: the caller becomes the program's first thread.
+[[noreturn]] void StartProcess(uint64_t entry, uint64_t stack_pointer);
 
 /// Private to each host process image (a vfork child shares its parent's).
 struct ProcessImage {
