@@ -120,11 +120,26 @@ BpfProgram Search(std::span<const Segment> segments) {
   return Branch(BPF_JGE, segments[middle].first, Search(segments.subspan(middle)), Search(segments.first(middle)));
 }
 
+// Kills unless the call comes from the range. The program's tail is far away, so the checks jump over single returns.
+BpfProgram FromCallers(const CallerRange& callers, const BpfProgram& then) {
+  constexpr size_t kPointer = offsetof(seccomp_data, instruction_pointer);
+  BpfProgram program = {
+      Load(kPointer + 4), BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, 0, 1, 0),           Return(kKill),
+      Load(kPointer),     BPF_JUMP(BPF_JMP | BPF_JGE | BPF_K, callers.low, 1, 0),  Return(kKill),
+      BPF_JUMP(BPF_JMP | BPF_JGE | BPF_K, callers.high, 0, 1), Return(kKill),
+  };
+  Append(program, then);
+  return program;
+}
+
 }  // namespace
 
-BpfProgram BuildSeccompFilter(std::span<const HostSyscall> rows) {
+BpfProgram BuildSeccompFilter(std::span<const HostSyscall> rows, const CallerRange& callers) {
   BpfProgram by_number = {Load(offsetof(seccomp_data, nr))};
   Append(by_number, Search(Segments(rows)));
+  if (callers.high != 0) {
+    by_number = FromCallers(callers, by_number);
+  }
   BpfProgram program = {Load(offsetof(seccomp_data, arch))};
   Append(program, Branch(BPF_JEQ, AUDIT_ARCH_X86_64, by_number, {Return(kKill)}));
   JUNCTION_CHECK(program.size() <= BPF_MAXINSNS);

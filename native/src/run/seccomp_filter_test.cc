@@ -76,6 +76,23 @@ class GuestFilter : public testing::Test {
   BpfProgram program_ = BuildSeccompFilter(HostSyscalls(HostRole::kGuest));
 };
 
+TEST(CallerRange, KillsWhoeverCallsFromElsewhere) {
+  const BpfProgram program = BuildSeccompFilter(HostSyscalls(HostRole::kGuest), {0x70000000, 0x72000000});
+  const auto answer = [&](uint64_t instruction_pointer, uint32_t number) {
+    seccomp_data data{};
+    data.nr = static_cast<int>(number);
+    data.arch = AUDIT_ARCH_X86_64;
+    data.instruction_pointer = instruction_pointer;
+    return Evaluate(program, data);
+  };
+  EXPECT_EQ(answer(0x70000000, SYS_read), SECCOMP_RET_ALLOW);
+  EXPECT_EQ(answer(0x71ffffff, SYS_read), SECCOMP_RET_ALLOW);
+  EXPECT_EQ(answer(0x70000000, SYS_mount), kRefusedWith(ENOSYS));
+  for (const uint64_t elsewhere : {0x6fffffffUL, 0x72000000UL, 0x170000000UL, 0x555555554000UL}) {
+    EXPECT_EQ(answer(elsewhere, SYS_read), SECCOMP_RET_KILL_PROCESS) << std::hex << elsewhere;
+  }
+}
+
 TEST_F(GuestFilter, AdmitsExactlyTheRows) {
   size_t row = 0;
   const auto rows = HostSyscalls(HostRole::kGuest);
