@@ -17,6 +17,17 @@ struct RestartBlock {
   uint64_t arguments[4] = {};
 };
 
+/// A fault of a guest instruction, as the host's handler saw it.
+struct GuestFault {
+  int32_t signal;  // 0 = none that waits to be sent
+  int32_t code;
+  uint64_t address;
+  // Of the last fault, for the sigcontext of any frame (as Linux keeps them in thread_struct).
+  uint64_t trap_number;
+  uint64_t error_code;
+  uint64_t cr2;
+};
+
 /// One guest thread: a uthread with what Linux knows of a thread. Lies at the start of a uthread slot. Kernel lock held for all but
 /// the frame.
 struct GuestThread : Uthread {
@@ -32,6 +43,7 @@ struct GuestThread : Uthread {
   uint64_t alternate_stack_low;
   uint64_t alternate_stack_size_bytes;
   uint32_t alternate_stack_flags;
+  GuestFault fault;         // owner kthread only
 
   // life
   uint64_t clear_child_tid;   // guest address: zeroed and woken at the end; 0 = none

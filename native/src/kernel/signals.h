@@ -39,6 +39,7 @@ struct SignalActions {
 struct PendingSignals {
   uint64_t set;
   List queue;  // QueuedSignal in signals.cc, in order of arrival
+  uint32_t queued_count;
 };
 
 /// Results of handlers that an interrupt ended, as in Linux (include/linux/errno.h). Delivery turns them into EINTR or a restart.
@@ -63,11 +64,17 @@ void SendFault(GuestThread& thread, const siginfo_t& info);
 /// Sets the mask (kUnblockable is taken out) and looks what becomes deliverable. Kernel lock held.
 void SetSignalMask(GuestThread& thread, uint64_t mask);
 
+/// A thread that could have taken signals of its process no longer will (it blocks them or ends): others get told. Kernel lock held.
+void RetargetPending(UProc& process, const GuestThread& thread);
+
 /// After pending, masks or is_ending changed: recomputes thread.interrupt_pending and interrupts it. Kernel lock held.
 void RefreshInterrupt(GuestThread& thread);
 
 /// Takes the first pending signal that is in `set` (thread's first, then the process'). False if there is none. Kernel lock held.
 bool TakePending(GuestThread& thread, uint64_t set, siginfo_t* out);
+
+/// The queued siginfo of a POSIX timer's signal that was not taken yet, so that its si_overrun can be raised; null if there is none.
+siginfo_t* FindQueuedTimer(PendingSignals& pending, int signal, int timer_id);
 
 /// The temporary mask of ppoll, pselect6, epoll_pwait, sigsuspend: set before the wait; put back by delivery or at once if the call was
 /// not interrupted. `mask_address` 0 = no mask. 0 or -EFAULT, -EINVAL. Kernel lock held.
@@ -80,7 +87,10 @@ void HandleAttention(uint32_t attention);
 /// Kthread::host_signals become guest signals of its uProc (UthreadHooks::take_host_signals). Kernel lock held.
 void TakeHostSignals(Kthread& kthread);
 
-/// Host signal handlers of this process image. 0 or -errno.
+/// First process of an instance: what the host ignores for us (nohup …) the guest ignores too. Before InstallHostHandlers.
+void InheritHostDispositions(SignalActions& actions);
+
+/// Host signal handlers of this process image, after AttachKthread. Ends with all host signals let in. 0 or -errno.
 int64_t InstallHostHandlers();
 
 /// Frees what is queued. Kernel lock held.

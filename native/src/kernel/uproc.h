@@ -145,6 +145,7 @@ struct ProcessImage {
   int arena_fd = -1;
   char control_path[PATH_MAX] = {};
   char plan_path[PATH_MAX] = {};
+  bool crash_report = false;  // a guest that dies of a fault is described on descriptor 2
 };
 extern ProcessImage g_image;
 
