@@ -33,6 +33,8 @@ struct FileOps {
   void (*release)(File& file);
   /// A descriptor of the file is closed in some process (not only the last): optional.
   void (*flush)(File& file);
+  /// lseek with SEEK_SET, SEEK_CUR or SEEK_END: the new position or -errno. Null: -ESPIPE.
+  int64_t (*seek)(File& file, int64_t offset, int whence) = nullptr;
 };
 
 enum class FileKind : uint8_t {

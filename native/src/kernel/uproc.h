@@ -90,6 +90,7 @@ struct Instance {
   void* unix_names;    // unix_socket.cc
   uint64_t next_inode;  // of pipes, sockets, anonymous files
   uint64_t next_memory_id;
+  uint64_t random_key[4];  // random.cc; zero = not seeded yet
   GuestThread** threads_by_id;  // thread_ids.cc
   List dying;                   // UProc::instance_node: waited for, but the host process may still stand on their memory
 };
