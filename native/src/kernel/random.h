@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Random bytes from ChaCha20 (RFC 8439, section 2.3) with fast key erasure: each request makes one block, half of which replaces the
+// Random bytes from ChaCha20 with fast key erasure: each request makes one block, half of which replaces the
 // key, so that nothing given out can be computed again from what is in memory. The key lies in the arena and is used by all uProcs
 // in turn, so a forked child never sees its parent's bytes.
 #pragma once
@@ -8,13 +8,6 @@
 #include <cstdint>
 
 namespace junction {
-
-struct ChaChaKey {
-  uint32_t words[8];
-};
-
-/// One block: 16 words of the key stream, nonce 0.
-void ChaChaBlock(const ChaChaKey& key, uint64_t counter, uint32_t out[16]);
 
 /// Fills at most 32 bytes. Kernel lock held. 0 or -errno (the host could not seed it).
 int64_t RandomBytes(void* out, size_t size_bytes);

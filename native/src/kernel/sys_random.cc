@@ -2,6 +2,7 @@
 // getrandom. Read first: getrandom(2), random.h. Never blocks: the generator is always seeded.
 #include <sys/random.h>
 
+#include "kernel/chacha.h"
 #include "kernel/guest_handlers.h"
 #include "kernel/guest_memory.h"
 #include "kernel/random.h"
