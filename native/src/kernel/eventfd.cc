@@ -85,7 +85,16 @@ PollEvents PollEvent(File& file) {
 
 void ReleaseEvent(File& file) { ArenaDelete(&static_cast<EventFile&>(file)); }
 
-const FileOps kEventOps = {"eventfd", ReadEvent, WriteEvent, PollEvent, nullptr, nullptr, ReleaseEvent, nullptr};
+const FileOps kEventOps = {
+    .name = "eventfd",
+    .read = ReadEvent,
+    .write = WriteEvent,
+    .poll = PollEvent,
+    .ioctl = nullptr,
+    .stat = nullptr,
+    .release = ReleaseEvent,
+    .flush = nullptr,
+};
 
 int64_t MakeEvent(uint32_t count, uint32_t flags) {
   constexpr uint32_t kKnown = EFD_SEMAPHORE | EFD_CLOEXEC | EFD_NONBLOCK;

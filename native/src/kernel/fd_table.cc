@@ -2,7 +2,7 @@
 #include "kernel/fd_table.h"
 
 #include <fcntl.h>
-#include <linux/resource.h>
+#include <sys/resource.h>
 #include <sys/syscall.h>
 
 #include <cerrno>
@@ -61,7 +61,10 @@ int64_t FindFreeFd(FdTable& table, uint32_t minimum) {
 }
 
 void EnterFd(FdTable& table, uint32_t fd, File& file, bool is_close_on_exec) {
-  table.entries[fd] = FdEntry{&file, is_close_on_exec, false, false};
+  FdEntry& entry = table.entries[fd];
+  entry = FdEntry{};
+  entry.file = &file;
+  entry.is_close_on_exec = is_close_on_exec;
   if (fd == table.first_free) {
     table.first_free = fd + 1;
   }
@@ -114,11 +117,11 @@ int64_t CloseDescriptor(int32_t fd) {
   }
   FdTable& table = CurrentFdTable();
   const auto index = static_cast<uint32_t>(fd);
+  if (table.entries[index].file->kind == FileKind::kHostStream) {
+    ForgetHostFd(*table.entries[index].file, fd);
+  }
   FdEntry was;
   File& file = TakeFd(table, index, &was);
-  if (file.kind == FileKind::kHostStream) {
-    ForgetHostFd(file, fd);
-  }
   if (!file.is_virtual() || was.has_placeholder) {
     // The host may take long over the last close of a file. The number is nobody's until it is done.
     table.entries[index].is_reserved = true;

@@ -60,6 +60,9 @@ int64_t DuplicateTo(int32_t from, int32_t to, bool is_close_on_exec);
 /// dup, F_DUPFD: the lowest free number from `minimum` on.
 int64_t DuplicateFrom(int32_t from, int32_t minimum, bool is_close_on_exec);
 
+/// A call with `directory` and a path: -ENOTDIR if the directory is virtual and counts, -ENOENT for an empty path there. 0 otherwise.
+int64_t CheckDirectory(int32_t directory, uint64_t path);
+
 /// Frees the number for the guest if a host descriptor of the kernel's is there. 0 or -errno.
 int64_t VacateReserved(FdTable& table, int32_t fd);
 

@@ -24,22 +24,20 @@ constexpr uint64_t kPipeBuf_bytes = 4096;  // PIPE_BUF: a write of so much never
 
 void ReleaseHostFile(File& file) { ArenaDelete(&file); }
 
-// Waits for the host unless the guest does not want to. The edge bits were taken back before the host was asked.
+// The host has just said that `events` do not hold. Waits for them unless the guest does not want to.
 int64_t AwaitHost(File& file, int32_t fd, PollEvents events, bool is_nonblocking) {
+  file.ready &= ~events;
   return is_nonblocking ? -EAGAIN : WaitForHost(file, fd, events, kNever);
 }
 
 // Before a call on a description that may block: 0 if it will not.
 int64_t AwaitReadiness(File& file, int32_t fd, PollEvents events, bool is_nonblocking) {
-  for (;;) {
-    file.ready &= ~events;
-    if (PollHostFd(fd, events) != 0) {
-      return 0;
-    }
+  while (PollHostFd(fd, events) == 0) {
     if (const int64_t error = AwaitHost(file, fd, events, is_nonblocking); error != 0) {
       return error;
     }
   }
+  return 0;
 }
 
 template <typename Transfer>
@@ -50,7 +48,6 @@ int64_t ReadStream(File& file, int32_t fd, bool is_nonblocking, Transfer transfe
         return error;
       }
     }
-    file.ready &= ~static_cast<uint32_t>(POLLIN);
     const int64_t result = transfer();
     if (result == -EINTR) {
       continue;
@@ -73,7 +70,6 @@ int64_t WritePiece(File& file, int32_t fd, GuestIovec piece, bool is_nonblocking
         return error;
       }
     }
-    file.ready &= ~static_cast<uint32_t>(POLLOUT);
     const uint64_t size = may_block && piece.size_bytes > kPipeBuf_bytes ? kPipeBuf_bytes : piece.size_bytes;
     int64_t result;
     {
@@ -111,7 +107,16 @@ int64_t WriteStream(File& file, int32_t fd, GuestBuffer& from, bool is_nonblocki
 
 }  // namespace
 
-const FileOps kHostFileOps = {"host", nullptr, nullptr, nullptr, nullptr, nullptr, ReleaseHostFile, nullptr};
+const FileOps kHostFileOps = {
+    .name = "host",
+    .read = nullptr,
+    .write = nullptr,
+    .poll = nullptr,
+    .ioctl = nullptr,
+    .stat = nullptr,
+    .release = ReleaseHostFile,
+    .flush = nullptr,
+};
 
 FileKind ClassifyHostFd(int32_t fd) {
   struct stat status;

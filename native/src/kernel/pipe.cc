@@ -27,7 +27,7 @@ bool CanWrite(const File& file) { return (file.status_flags & O_ACCMODE) != O_RD
 template <typename IsMeant>
 void WakeEnds(Pipe& pipe, IsMeant is_meant, PollEvents events, uint32_t exclusive_count) {
   for (ListNode* node = pipe.ends.first(); node != nullptr; node = pipe.ends.Next(node)) {
-    PipeEnd& end = *JUNCTION_OWNER(node, PipeEnd, node);
+    PipeEnd& end = *JUNCTION_OWNER(node, PipeLink, node)->end;
     if (!end.wait.empty() && is_meant(end)) {
       end.wait.Wake(events, exclusive_count);
     }
@@ -240,7 +240,7 @@ void ReleaseEnd(File& file) {
   Pipe& pipe = *end.pipe;
   const bool could_read = CanRead(file);
   const bool could_write = CanWrite(file);
-  end.node.Unlink();
+  end.link.node.Unlink();
   ArenaDelete(&end);
   pipe.readers -= could_read ? 1 : 0;
   pipe.writers -= could_write ? 1 : 0;
@@ -266,7 +266,8 @@ PipeEnd* NewEnd(Pipe& pipe, uint32_t status_flags) {
   }
   InitFile(*end, kPipeOps, FileKind::kPipe, status_flags);
   end->pipe = &pipe;
-  pipe.ends.PushBack(end->node);
+  end->link.end = end;
+  pipe.ends.PushBack(end->link.node);
   pipe.readers += CanRead(*end) ? 1 : 0;
   pipe.writers += CanWrite(*end) ? 1 : 0;
   return end;
@@ -274,7 +275,16 @@ PipeEnd* NewEnd(Pipe& pipe, uint32_t status_flags) {
 
 }  // namespace
 
-const FileOps kPipeOps = {"pipe", ReadPipe, WritePipe, PollPipe, IoctlPipe, StatPipe, ReleaseEnd, nullptr};
+const FileOps kPipeOps = {
+    .name = "pipe",
+    .read = ReadPipe,
+    .write = WritePipe,
+    .poll = PollPipe,
+    .ioctl = IoctlPipe,
+    .stat = StatPipe,
+    .release = ReleaseEnd,
+    .flush = nullptr,
+};
 
 int64_t MakePipe(uint32_t status_flags, File** reader, File** writer) {
   auto* const pipe = ArenaNew<Pipe>();

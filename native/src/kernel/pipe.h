@@ -29,16 +29,22 @@ struct Pipe {
   bool is_held;  // splice and tee look at the bytes while the lock is released: readers see none
   uint32_t readers;
   uint32_t writers;
-  List ends;  // PipeEnd::node
+  List ends;  // PipeLink::node
 
   uint32_t size() const { return head - tail; }
   uint32_t space() const { return capacity_bytes - size(); }
 };
 
+struct PipeEnd;
+struct PipeLink {
+  ListNode node;
+  PipeEnd* end;
+};
+
 /// One open description of a pipe: two at first, more when it is opened by /proc/self/fd/N.
 struct PipeEnd : File {
   Pipe* pipe;
-  ListNode node;
+  PipeLink link;
 };
 
 extern const FileOps kPipeOps;

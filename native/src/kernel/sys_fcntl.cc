@@ -1,6 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <fcntl.h>
-#include <linux/fcntl.h>
 #include <sys/file.h>
 #include <sys/syscall.h>
 
@@ -14,8 +13,6 @@
 namespace junction {
 namespace {
 
-// Not in the libc's headers without conflicts; values of Linux' fcntl.h.
-constexpr int kGetOwnerEx = 16;
 constexpr uint32_t kNonblock = O_NONBLOCK;
 constexpr uint32_t kSettable = O_APPEND | O_NONBLOCK | O_DIRECT | O_NOATIME | O_ASYNC;
 
@@ -85,7 +82,7 @@ int64_t PipeSize(Call& call, File& file, int command) {
 
 // Signals of descriptors are not sent: their owner is accepted and forgotten.
 int64_t Owner(int command, uint64_t argument) {
-  if (command != kGetOwnerEx) {
+  if (command != F_GETOWN_EX) {
     return 0;
   }
   const OwnerEx nobody = {1, 0};  // F_OWNER_PID
@@ -93,8 +90,8 @@ int64_t Owner(int command, uint64_t argument) {
 }
 
 bool IsOwnerCommand(int command) {
-  return command == F_SETOWN || command == F_GETOWN || command == 10 /* F_SETSIG */ || command == 11 /* F_GETSIG */ ||
-         command == 15 /* F_SETOWN_EX */ || command == kGetOwnerEx;
+  return command == F_SETOWN || command == F_GETOWN || command == F_SETSIG || command == F_GETSIG ||
+         command == F_SETOWN_EX || command == F_GETOWN_EX;
 }
 
 }  // namespace

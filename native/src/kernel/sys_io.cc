@@ -135,7 +135,7 @@ int64_t SysPreadv2(Call& call) { return WithFlags(call, ReadPieces); }
 int64_t SysPwritev2(Call& call) { return WithFlags(call, WritePieces); }
 
 int64_t SysLseek(Call& call) {
-  const File* const file = GetFile(call.int_arg(0));
+  File* const file = GetFile(call.int_arg(0));
   if (file == nullptr) {
     return -EBADF;
   }
@@ -144,6 +144,9 @@ int64_t SysLseek(Call& call) {
   }
   if (static_cast<uint32_t>(call.arg(2)) > SEEK_HOLE) {
     return -EINVAL;
+  }
+  if (file->ops->seek != nullptr) {
+    return file->ops->seek(*file, static_cast<int64_t>(call.arg(1)), call.int_arg(2));
   }
   switch (file->kind) {
     case FileKind::kEventfd:
