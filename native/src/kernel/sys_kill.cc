@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
-// Sending signals. Read first: kill(2), tkill(2), rt_sigqueueinfo(2). All processes of an instance are of one user, so nothing is EPERM
-// but a made-up siginfo. As in Linux a target that does not exist is told before a bad signal number.
+// Sending signals. Read first: kill(2), tkill(2), rt_sigqueueinfo(2). As in Linux a target that does not exist is told before a bad
+// signal number.
+#include <sys/syscall.h>
+
 #include <cerrno>
 #include <climits>
 
@@ -13,10 +15,21 @@ namespace {
 
 bool CanSend(int signal) { return signal == 0 || IsValidSignal(signal); }
 
-// Signal 0 only asks whether the process exists.
+// The host knows who is who: a uProc's host process has its id and its users. Within a process all is allowed.
+bool MaySignal(const UProc& self, const UProc& target, int signal) {
+  if (&self == &target || (signal == SIGCONT && self.session == target.session)) {
+    return true;
+  }
+  return HostCall(SYS_kill, target.pid, 0) != -EPERM;
+}
+
+// Signal 0 only asks whether the process exists and may be signalled.
 int64_t Send(UProc& process, const siginfo_t& info) {
   if (!CanSend(info.si_signo)) {
     return -EINVAL;
+  }
+  if (!MaySignal(CurrentProcess(), process, info.si_signo)) {
+    return -EPERM;
   }
   return info.si_signo == 0 ? 0 : SendToProcess(process, info);
 }
@@ -35,7 +48,7 @@ int64_t KillProcess(int32_t pid, const siginfo_t& info) {
   return process == nullptr ? -ESRCH : Send(*process, info);
 }
 
-// `group` 0: every process but the caller's and the one with pid 1.
+// `group` 0: every process but the caller's and the one with pid 1; then those that refuse do not count.
 int64_t KillMany(int32_t group, const UProc& self, const siginfo_t& info) {
   int64_t result = -ESRCH;
   List& processes = TheInstance().processes;
@@ -46,7 +59,7 @@ int64_t KillMany(int32_t group, const UProc& self, const siginfo_t& info) {
     const bool is_meant = group != 0 ? process.process_group == group : process.pid > 1 && &process != &self;
     if (is_meant) {
       const int64_t sent = Send(process, info);
-      result = result == 0 ? 0 : sent;
+      result = result == 0 || (group == 0 && sent == -EPERM) ? 0 : sent;
     }
   }
   return result;
@@ -59,6 +72,9 @@ int64_t SendToOne(int32_t process_id, int32_t thread_id, const siginfo_t& info) 
   }
   if (!CanSend(info.si_signo)) {
     return -EINVAL;
+  }
+  if (!MaySignal(CurrentProcess(), *thread->process, info.si_signo)) {
+    return -EPERM;
   }
   return info.si_signo == 0 ? 0 : SendToThread(*thread, info);
 }

@@ -153,6 +153,7 @@ int64_t SysRtSigtimedwait(Call& call) {
   const int64_t result = WaitForSignal(thread, thread.sigwait_set, deadline_ns, &info);
   thread.sigwait_set = 0;
   RefreshInterrupt(thread);
+  RetargetPending(call.process(), thread);  // what was left to this wait
   if (result > 0 && call.arg(1) != 0 && !CopyToGuest(call.arg(1), &info, sizeof(info))) {
     return -EFAULT;
   }
