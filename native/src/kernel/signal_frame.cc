@@ -63,10 +63,15 @@ void SaveRegisters(const GuestThread& thread, SignalContext& out) {
   out.rip = frame.rip;
   out.rflags = frame.rflags;
   out.cs = kUserCs;
+  out.gs = 0;
+  out.fs = 0;
   out.ss = kUserSs;
   out.error_code = thread.fault.error_code;
   out.trap_number = thread.fault.trap_number;
   out.cr2 = thread.fault.cr2;
+  for (uint64_t& word : out.reserved) {
+    word = 0;
+  }
 }
 
 void RestoreRegisters(GuestThread& thread, const SignalContext& in) {
@@ -117,9 +122,10 @@ bool PushSignalFrame(GuestThread& thread, const siginfo_t& info, const KernelSig
   if ((action.flags & kSaRestorer) == 0 || !PlaceFrame(thread, action, place)) {
     return false;
   }
-  SignalFrameHead head = {};
+  SignalFrameHead head;  // every word is set: this is hot
   head.return_address = action.restorer;
   head.ucontext.flags = kUcFlags;
+  head.ucontext.link = 0;
   head.ucontext.stack = SettingsOf(thread);
   SaveRegisters(thread, head.ucontext.context);
   const uint64_t mask = thread.has_wait_mask ? thread.wait_mask : thread.signal_mask;
@@ -135,7 +141,7 @@ bool PushSignalFrame(GuestThread& thread, const siginfo_t& info, const KernelSig
   if ((thread.alternate_stack_flags & kAutoDisarm) != 0) {
     ResetAlternateStack(thread);
   }
-  SetInitialVectorState(thread);
+  SetHandlerVectorState(thread);
   EnterHandler(thread, info.si_signo, action, place.head);
   return true;
 }

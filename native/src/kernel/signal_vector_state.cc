@@ -75,10 +75,10 @@ uint64_t EndOf(uint64_t components) {
   return end;
 }
 
-void LoadIfInMachine(GuestThread& thread, const VectorImage& image) {
-  if (CurrentKthread()->state_owner == &thread) {
-    __asm__ volatile("xrstor64 (%0)" : : "r"(&image), "a"(static_cast<uint32_t>(VectorStateMask())), "d"(0) : "memory");
-  }
+bool IsInMachine(const GuestThread& thread) { return CurrentKthread()->state_owner == &thread; }
+
+void LoadIntoMachine(const VectorImage& image, uint64_t components) {
+  __asm__ volatile("xrstor64 (%0)" : : "r"(&image), "a"(static_cast<uint32_t>(components)), "d"(0) : "memory");
 }
 
 // Programs edit the x87 and SSE parts without knowing of XSTATE_BV, so these always count, though the machine may have left them out.
@@ -124,8 +124,14 @@ bool IsSound(const VectorImage& image) {
   return reserved == 0 && (image.components & ~VectorStateMask()) == 0 && (image.mxcsr & ~kMxcsrMask) == 0;
 }
 
+// The image without the components behind the header. It may be of an old kind, which ends before the header.
+bool ReadFirstPart(VectorImage& image, uint64_t address) {
+  return CopyFromGuest(&image, address, sizeof(image)) ||
+         CopyFromGuest(&image, address, offsetof(VectorImage, components));
+}
+
 bool ReadImage(VectorImage& image, uint64_t address) {
-  if (!CopyFromGuest(&image, address, offsetof(VectorImage, components))) {
+  if (!ReadFirstPart(image, address)) {
     return false;
   }
   if (!HasExtendedPart(image, address)) {
@@ -135,13 +141,19 @@ bool ReadImage(VectorImage& image, uint64_t address) {
     image.mxcsr &= kMxcsrMask;
     return true;
   }
-  constexpr size_t kHeader = offsetof(VectorImage, components);
-  if (!CopyFromGuest(&image.components, address + kHeader, kLegacyAndHeader_bytes - kHeader)) {
+  image.components &= image.software.components | ~VectorStateMask();
+  if (!IsSound(image)) {
     return false;
   }
-  image.components &= image.software.components | ~VectorStateMask();
-  const uint64_t end = EndOf(image.components & VectorStateMask());
-  return IsSound(image) && CopyFromGuest(&image + 1, address + kLegacyAndHeader_bytes, end - kLegacyAndHeader_bytes);
+  const uint64_t end = EndOf(image.components);
+  return end == sizeof(image) || CopyFromGuest(&image + 1, address + sizeof(image), end - sizeof(image));
+}
+
+void SetInitialVectorState(GuestThread& thread) {
+  thread.has_vector_state = false;
+  if (IsInMachine(thread)) {
+    LoadIntoMachine(kInitialImage, VectorStateMask());
+  }
 }
 
 }  // namespace
@@ -150,7 +162,7 @@ uint64_t VectorFrameSize_bytes() { return VectorStateSize_bytes() + sizeof(kMagi
 
 bool CopyVectorStateOut(GuestThread& thread, uint64_t address) {
   VectorImage& image = ImageOf(thread);
-  if (CurrentKthread()->state_owner == &thread) {
+  if (IsInMachine(thread)) {
     SaveVectorState(thread);
   } else if (!thread.has_vector_state) {
     image = kInitialImage;
@@ -174,13 +186,24 @@ bool CopyVectorStateIn(GuestThread& thread, uint64_t address) {
     return false;
   }
   thread.has_vector_state = true;
-  LoadIfInMachine(thread, image);
+  if (IsInMachine(thread)) {
+    LoadIntoMachine(image, VectorStateMask());
+  }
   return true;
 }
 
-void SetInitialVectorState(GuestThread& thread) {
-  thread.has_vector_state = false;
-  LoadIfInMachine(thread, kInitialImage);
+void SetHandlerVectorState(GuestThread& thread) {
+  if (!IsInMachine(thread)) {
+    thread.has_vector_state = false;
+    return;
+  }
+  const VectorImage& image = ImageOf(thread);
+  if (image.control_word != kInitialControlWord || image.status_word != 0 || image.tags[0] != 0) {
+    LoadIntoMachine(kInitialImage, kX87);
+  }
+  if (image.mxcsr != kInitialMxcsr) {
+    __asm__ volatile("ldmxcsr %0" : : "m"(kInitialImage.mxcsr));
+  }
 }
 
 }  // namespace junction

@@ -19,7 +19,8 @@ bool CopyVectorStateOut(GuestThread& thread, uint64_t address);
 /// x87 and SSE only, as in Linux. False if it cannot be read or the machine would refuse it; then the state is the initial one.
 bool CopyVectorStateIn(GuestThread& thread, uint64_t address);
 
-/// As after execve: what a handler starts with.
-void SetInitialVectorState(GuestThread& thread);
+/// After CopyVectorStateOut: what a handler counts on, an empty x87 stack and the usual rounding, masks and precision. The registers
+/// themselves stay as they are, since emptying them costs a fifth of a whole delivery and no handler may read them.
+void SetHandlerVectorState(GuestThread& thread);
 
 }  // namespace junction
