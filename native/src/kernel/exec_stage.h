@@ -11,7 +11,8 @@ enum SecondStageArgument : int {
   kStageName,
   kStageControlPath,
   kStagePlanPath,
-  kStageSignalMask,  // hexadecimal
+  kStageArenaFd,  // decimal; open in the new image too
+  kStageProcess,  // hexadecimal: address of the UProc in the arena
   kStageFile,
   kStageFileAsGiven,
   kStageGuestArguments,  // the first of them

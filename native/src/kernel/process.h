@@ -45,11 +45,14 @@ void FreeDeadProcesses();
 /// The vfork parent of `process` may go on: it has a memory of its own, or ends. Kernel lock held.
 void EndVfork(UProc& process);
 
-/// True if no process of the group has a parent in the same session but in another group; `ignored` does not count.
-bool IsOrphanedGroup(int32_t process_group, const UProc* ignored);
-
 /// Enters a new process in the instance's tables and its parent's. Kernel lock held.
 void LinkProcess(UProc& process, UProc* parent);
+
+/// Last act of a host process whose UProc has ended: gives the kernel lock back and exits as `wait_status` says.
+[[noreturn]] void ExitHostProcess(UProc& process);
+
+/// UthreadHooks::uthread_is_gone: the thread is off its stack.
+void ForgetThread(Uthread& uthread);
 
 // thread_ids.cc
 
@@ -61,7 +64,7 @@ void UnlinkThreadId(GuestThread& thread);
 /// Makes the table of a fresh instance; false if memory is short.
 bool PrepareThreadIds(Instance& instance);
 
-/// Answers of clone that thread.cc makes for threads of the same process.
+/// clone(2) as the guest asked for it.
 struct CloneArguments {
   uint64_t flags;
   uint64_t stack;
