@@ -12,6 +12,7 @@
 #include "kernel/memory.h"
 #include "kernel/posix_timer.h"
 #include "kernel/process.h"
+#include "kernel/timer_file.h"
 #include "uthread/host_call.h"
 
 namespace junction {
@@ -137,6 +138,7 @@ void HandOverChildren(UProc& process) {
 
 // Before anybody can see the end: who waits for a process finds its ports and file locks free.
 void ReleaseResources(UProc& process, bool is_own) {
+  MoveTimerFiles(process);
   ReleasePosixTimers(process);
   if (process.files != nullptr) {
     const bool is_shared = process.files->references > 1;

@@ -40,8 +40,8 @@ void SetHostMask(uint64_t mask) { HostCall(SYS_rt_sigprocmask, SIG_SETMASK, &mas
     UProc& process = ProcessOf(kthread);
     GuestThread& thread = *NextThread(process, nullptr);
     kthread.current = &thread;
-    ResetHostPoller();
     if (!shares_memory) {
+      ResetHostPoller();
       ApplyForkAdvice(*process.memory);
     }
     if (thread.set_child_tid != 0) {
@@ -123,7 +123,7 @@ void CopyProcess(UProc& to, const UProc& from, uint64_t flags) {
   to.session = from.session;
   to.exit_signal = static_cast<int32_t>(flags & CSIGNAL);
   to.is_dumpable = from.is_dumpable;
-  to.is_vfork_child = (flags & CLONE_VFORK) != 0;
+  to.is_vfork_child = (flags & (CLONE_VFORK | CLONE_VM)) != 0;
   to.start_ns = MonotonicNow_ns();
   CopyPath(to.exe_path, from.exe_path);
 }

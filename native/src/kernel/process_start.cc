@@ -17,7 +17,7 @@
 #include "kernel/posix_timer.h"
 #include "kernel/prepare.h"
 #include "kernel/process.h"
-#include "kernel/random.h"
+#include "kernel/signals.h"
 #include "uthread/clock.h"
 #include "uthread/host_call.h"
 
@@ -136,6 +136,7 @@ bool ReplaceThread(UProc& process) {
   }
   thread->affinity = old.affinity;
   thread->nice = old.nice;
+  thread->is_ending = old.is_ending;
   thread->pending = old.pending;
   if (old.pending.queue.empty()) {
     thread->pending.queue = List{};
@@ -198,6 +199,7 @@ void ReapHostZombies() {
 }  // namespace
 
 int64_t PrepareProcess(const ProcessStart& start) {
+  SetHostMask(~0ULL);  // until there are handlers and a kthread for them
   if (const int64_t error = PrepareKernel(start.arena_fd, start.control, start.vdso); error != 0) {
     return error;
   }
@@ -229,18 +231,8 @@ int64_t PrepareProcess(const ProcessStart& start) {
 }
 
 void AbandonProcess() {
-  Kthread& kthread = *CurrentKthread();
-  UProc& process = *reinterpret_cast<UProc*>(kthread.group);
-  LockKernel();
-  process.wait_status = SIGKILL;
-  GuestThread* const thread = NextThread(process, nullptr);
-  if (thread != nullptr) {
-    ClearPending(thread->pending);
-    UnlinkThreadId(*thread);
-  }
-  EndProcess(process, thread);
-  UnlockKernel();
   HostCall(SYS_prctl, kDispatchOption, 0, 0, 0, 0);
+  SetHostMask(0);
 }
 
 void StartProcess(uint64_t entry, uint64_t stack_pointer) {

@@ -66,7 +66,7 @@ struct UProc {
   WaitQueue resumed;         // its stopped threads
   bool is_child_subreaper;
   bool has_execed;
-  bool is_vfork_child;       // shares its parent's memory until exec or exit
+  bool is_vfork_child;       // shares its parent's memory (or the parent waits for it) until exec or exit
   bool is_dumpable;
   uint64_t start_ns;
   uint64_t child_user_us, child_system_us;
@@ -132,8 +132,8 @@ struct ProcessStart {
 /// caller its kthread and current thread. No libc from here on. 0 or -errno.
 int64_t PrepareProcess(const ProcessStart& start);
 
-/// The program could not be loaded: what PrepareProcess did to the calling host thread is undone (libc may be used again), and the
-/// UProc ends as if killed. The host process is to exit then.
+/// The program could not be loaded: libc may be used again, for a message, and the host process is to exit then. Its parent takes that
+/// for a death by SIGKILL, as Linux brings it about past execve's point of no return.
 void AbandonProcess();
 
 /// Second half: the caller becomes the program's first thread.
