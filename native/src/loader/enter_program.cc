@@ -5,17 +5,19 @@
 
 #include <asm/prctl.h>
 #include <elf.h>
+#include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/syscall.h>
 
 #include <csignal>
 
 #include "kernel/guest_path.h"
-#include "uthread/host_call.h"
-#include "kernel/signal_table.h"
-#include "kernel/thread_block.h"
+#include "kernel/loader_hooks.h"
+#include "kernel/memory.h"
 #include "loader/image_patcher.h"
 #include "loader/load_program.h"
+#include "uthread/host_call.h"
+#include "uthread/panic.h"
 
 #ifndef AT_RSEQ_FEATURE_SIZE
 #define AT_RSEQ_FEATURE_SIZE 27
@@ -141,14 +143,33 @@ void TellHostAboutStack(const EnterSpec& spec, uint64_t* stack, size_t argc, siz
 }
 
 // comm, as execve sets it.
-void NameProcess(const char* path) {
+void NameThread(const char* path) {
   const char* name = path;
   for (const char* at = path; *at != '\0'; ++at) {
     if (*at == '/') {
       name = at + 1;
     }
   }
-  HostCall(SYS_prctl, PR_SET_NAME, name, 0, 0, 0);
+  char* const to = CurrentThread().name;
+  const size_t room = sizeof(CurrentThread().name) - 1;
+  const size_t length = TextLength(name) < room ? TextLength(name) : room;
+  __builtin_memcpy(to, name, length);
+  to[length] = '\0';
+  HostCall(SYS_prctl, PR_SET_NAME, to, 0, 0, 0);
+}
+
+// What the host has put there and the guest will look for in its list of mappings.
+void RecordHostMappings(const HostAuxv& host, const uint64_t* stack) {
+  constexpr uint64_t kPage_bytes = 4096;
+  constexpr uint64_t kStackRoom_bytes = 128 * 1024;  // as Linux expands a new stack
+  constexpr uint64_t kVdso_bytes = 2 * kPage_bytes;
+  const KernelLockGuard lock;
+  AddressSpace& memory = *CurrentProcess().memory;
+  const uint64_t stack_low = (reinterpret_cast<uint64_t>(stack) - kStackRoom_bytes) & ~(kPage_bytes - 1);
+  RecordMapping(memory, stack_low, host.stack_end - stack_low, PROT_READ | PROT_WRITE, MAP_PRIVATE, -1, 0, "[stack]");
+  if (host.vdso != 0) {
+    RecordMapping(memory, host.vdso, kVdso_bytes, PROT_READ | PROT_EXEC, MAP_PRIVATE, -1, 0, "[vdso]");
+  }
 }
 
 // Nothing of our own libc may stay known to the host, or it would write into its memory later.
@@ -168,16 +189,23 @@ int64_t EnterProgram(const EnterSpec& spec, const HostAuxv& host) {
   if (HostCall(SYS_getrandom, random, sizeof(random), 0) != static_cast<int64_t>(sizeof(random))) {
     return -EIO;
   }
-  CopyPath(g_uproc.control_path, spec.control_path);
-  CopyPath(g_uproc.plan_path, spec.plan_path);
-  g_uproc.control = spec.control;  // sites are counted while the program is loaded
+  CopyPath(g_image.control_path, spec.control_path);
+  CopyPath(g_image.plan_path, spec.plan_path);
+  g_loader_hooks = {&PatchMapping, &ForgetRange, &IsTrampoline, &PlanExec};
+  if (const int64_t error =
+          PrepareProcess({spec.control, spec.arena_fd, spec.process, spec.signal_mask, host.vdso});
+      error != 0) {
+    KernelPanic("cannot start: the host refuses what the kernel needs; errno", static_cast<uint64_t>(-error));
+  }
   if (const int64_t error = LoadProgram(spec.file, random[0], g_program); error != 0) {
+    AbandonProcess();
     return error;
   }
-  CopyPath(g_uproc.exe_path, g_program.path);
-  g_uproc.brk_start = g_program.brk_start;
-  g_uproc.brk_now = g_program.brk_start;
-  g_uproc.brk_limit = g_program.brk_limit;
+  UProc& process = CurrentProcess();
+  CopyPath(process.exe_path, g_program.path);
+  process.memory->brk_start = g_program.brk_start;
+  process.memory->brk_now = g_program.brk_start;
+  process.memory->brk_limit = g_program.brk_limit;
 
   // The guest's stack goes on where ours ends: it is the host's own stack area, which grows as the guest expects.
   auto* const texts = static_cast<StackTexts*>(__builtin_alloca(sizeof(StackTexts)));
@@ -191,15 +219,10 @@ int64_t EnterProgram(const EnterSpec& spec, const HostAuxv& host) {
   auto* stack = static_cast<uint64_t*>(__builtin_alloca_with_align((words + 2) * sizeof(uint64_t), 128));
   WritePointers(stack, argc, envc, spec, host, *texts);
   TellHostAboutStack(spec, stack, argc, envc);
-  NameProcess(spec.file);
+  NameThread(spec.as_given);
+  RecordHostMappings(host, stack);
   ForgetOwnThread(host);
-  static const LoaderHooks kHooks = {&PatchMapping, &ForgetRange, &IsTrampoline, &PlanExec};
-  if (const int64_t error = StartKernel(spec.control, kHooks); error != 0) {
-    KernelPanic("cannot start: the host refuses what interception needs; errno", static_cast<uint64_t>(-error));
-  }
-  const uint64_t mask = spec.signal_mask & ~kNeverBlocked;
-  HostCall(SYS_rt_sigprocmask, SIG_SETMASK, &mask, nullptr, sizeof(mask));
-  junction_enter_guest(g_program.start, reinterpret_cast<uint64_t>(stack));
+  StartProcess(g_program.start, reinterpret_cast<uint64_t>(stack));
 }
 
 }  // namespace junction

@@ -8,7 +8,7 @@
 
 namespace junction {
 
-/// What the first program of a process is given, besides the program itself.
+/// What a program is given, besides itself.
 struct EnterSpec {
   const char* file;         // to load
   const char* as_given;     // AT_EXECFN
@@ -17,7 +17,9 @@ struct EnterSpec {
   ControlBlock* control;
   const char* control_path;
   const char* plan_path;
-  uint64_t signal_mask;
+  int arena_fd;
+  UProc* process;        // goes on with another program (execve); null: the first of its instance
+  uint64_t signal_mask;  // of a first program
   bool strings_are_contiguous;  // argv's strings and after them envp's, as the host lays them out (/proc/self/cmdline)
 };
 
@@ -25,9 +27,11 @@ struct EnterSpec {
 struct HostAuxv {
   uint64_t vdso, hwcap, hwcap2, clock_ticks, min_signal_stack, uid, euid, gid, egid, rseq_size, rseq_align;
   uint64_t rseq_address;  // where our own libc registered its rseq area, 0 = nowhere
+  uint64_t stack_end;     // of the host's stack area
 };
 
-/// Loads and enters the program; returns -errno only if that failed. Uses host calls only: no libc from here on.
+/// Loads and enters the program; returns -errno only if that failed (libc may be used again then, for a message and the exit). Uses host
+/// calls only.
 int64_t EnterProgram(const EnterSpec& spec, const HostAuxv& auxv);
 
 }  // namespace junction

@@ -4,13 +4,14 @@
 #include <sys/mman.h>
 #include <sys/syscall.h>
 
-#include "uthread/address_map.h"
-#include "uthread/host_call.h"
+#include "kernel/uproc.h"
 #include "loader/code_scanner.h"
 #include "loader/elf_image.h"
 #include "loader/file_view.h"
 #include "loader/patch_plan.h"
 #include "loader/trampoline.h"
+#include "uthread/address_map.h"
+#include "uthread/host_call.h"
 
 extern "C" void junction_entry();
 
@@ -108,13 +109,6 @@ void Remember(const PatchedImage& image) {
   if (g_image_count < kMaxImages) {
     g_images[g_image_count++] = image;
   }
-  if (image.text.high <= kImageLow) {
-    return;
-  }
-  const uint64_t low = image.text.low < image.trampolines.low ? image.text.low : image.trampolines.low;
-  const uint64_t high = image.text.high > image.trampolines.high ? image.text.high : image.trampolines.high;
-  junction_far_low = low < junction_far_low ? low : junction_far_low;
-  junction_far_high = high > junction_far_high ? high : junction_far_high;
 }
 
 // Writes trampolines and jumps; both mappings are writable meanwhile. Returns the sites done.
@@ -168,7 +162,7 @@ CodeText TextOf(const CodeMapping& mapping, std::span<const uint8_t> file) {
 size_t FindSites(const FileView& file, const CodeMapping& mapping, const CodeText& text, Workspace& workspace) {
   const PlanKey key =
       MakePlanKey(file.bytes(), static_cast<uint64_t>(file.status().st_mtim.tv_sec), mapping.file_offset);
-  if (const int64_t planned = ReadPlan(g_uproc.plan_path, key, workspace.sites); planned >= 0) {
+  if (const int64_t planned = ReadPlan(g_image.plan_path, key, workspace.sites); planned >= 0) {
     size_t kept = 0;
     for (int64_t i = 0; i < planned; ++i) {
       if (IsSiteSound(text.bytes, workspace.sites[i])) {
@@ -210,8 +204,8 @@ void PatchMapping(const CodeMapping& mapping) {
   HostCall(SYS_mprotect, mapping.address, mapping.size_bytes, mapping.protection);
   HostCall(SYS_mprotect, pool, pool_bytes, PROT_READ | PROT_EXEC);
   Remember({text_range, {pool, pool + pool_bytes}});
-  if (g_uproc.control != nullptr) {
-    g_uproc.control->sites_patched.fetch_add(done, std::memory_order_relaxed);
+  if (g_image.control != nullptr) {
+    g_image.control->sites_patched.fetch_add(done, std::memory_order_relaxed);
   }
 }
 

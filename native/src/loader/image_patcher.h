@@ -2,10 +2,10 @@
 // Rewrites the `syscall` sites of executable file mappings in this process and keeps a record of them.
 //
 // Trampolines of images below 2 GiB lie in the fixed area (address_map.h); those of others in a mapping near the image. All
-// functions: caller holds UProc::memory_lock, or there is one thread.
+// functions: caller holds the memory lock (kernel/memory.h).
 #pragma once
 
-#include "kernel/uproc.h"
+#include "kernel/loader_hooks.h"
 
 namespace junction {
 

@@ -5,12 +5,14 @@
 #include <sys/mman.h>
 #include <sys/syscall.h>
 
-#include "uthread/address_map.h"
 #include "kernel/guest_path.h"
-#include "uthread/text_buffer.h"
+#include "kernel/memory.h"
 #include "loader/elf_image.h"
 #include "loader/file_view.h"
 #include "loader/image_patcher.h"
+#include "uthread/address_map.h"
+#include "uthread/panic.h"
+#include "uthread/text_buffer.h"
 
 namespace junction {
 namespace {
@@ -50,6 +52,12 @@ int Protection(uint32_t flags) {
          ((flags & PF_X) != 0 ? PROT_EXEC : 0);
 }
 
+// Enters a piece of the program in the table of mappings; `fd` -1: zeroes.
+void Record(uint64_t address, uint64_t size_bytes, int protection, int fd, uint64_t offset) {
+  const KernelLockGuard lock;
+  RecordMapping(*CurrentProcess().memory, address, size_bytes, protection, MAP_PRIVATE, fd, offset, "");
+}
+
 // The memory of a segment behind the file's bytes is zero, up to the end of its last page.
 int64_t MapZeroes(const ElfSegment& segment, uint64_t base, int protection) {
   const uint64_t start = base + segment.address + segment.file_bytes;
@@ -72,7 +80,11 @@ int64_t MapZeroes(const ElfSegment& segment, uint64_t base, int protection) {
   }
   const int64_t result =
       HostCall(SYS_mmap, first, end - first, protection, MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, -1, 0);
-  return IsHostError(result) ? result : 0;
+  if (IsHostError(result)) {
+    return result;
+  }
+  Record(first, end - first, protection, -1, 0);
+  return 0;
 }
 
 int64_t MapSegment(const ProgramFile& file, const ElfSegment& segment, uint64_t base) {
@@ -86,6 +98,7 @@ int64_t MapSegment(const ProgramFile& file, const ElfSegment& segment, uint64_t 
     if (IsHostError(result)) {
       return result;
     }
+    Record(mapping.address, mapping.size_bytes, protection, mapping.fd, mapping.file_offset);
     if ((protection & PROT_EXEC) != 0) {
       PatchMapping(mapping);
     }
@@ -106,8 +119,9 @@ int64_t MapImage(const ProgramFile& file, uint64_t wanted, uint64_t& base) {
   int64_t low = -1;
   if (!image.is_position_independent) {
     if (image.low < kElfPageSize_bytes ||
-        AddressRange{kImageLow, kFixedAreaHigh}.Overlaps(image.low, image.high - image.low)) {
-      return -ENOEXEC;  // page 0, or in the way of our own fixed area
+        AddressRange{kImageLow, kFixedAreaHigh}.Overlaps(image.low, image.high - image.low) ||
+        AddressRange{kKernelAreaLow, kKernelAreaHigh}.Overlaps(image.low, image.high - image.low)) {
+      return -ENOEXEC;  // page 0, or in the way of our own areas
     }
     low = ReserveSpan(image, image.low);
   } else {

@@ -5,6 +5,7 @@
 
 #include <cstdint>
 
+#include "kernel/loader_hooks.h"
 #include "kernel/uproc.h"
 
 namespace junction {

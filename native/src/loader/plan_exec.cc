@@ -4,6 +4,7 @@
 #include <sys/syscall.h>
 
 #include "kernel/guest_path.h"
+#include "kernel/loader_hooks.h"
 #include "loader/elf_image.h"
 #include "loader/file_view.h"
 #include "loader/load_program.h"

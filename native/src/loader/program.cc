@@ -6,6 +6,7 @@
 #include <sys/auxv.h>
 #include <sys/mman.h>
 #include <sys/rseq.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 #include <cerrno>
@@ -17,7 +18,9 @@
 #include "base/unique_fd.h"
 #include "kernel/exec_stage.h"
 #include "loader/enter_program.h"
+#include "kernel/loader_hooks.h"
 #include "loader/load_program.h"
+#include "uthread/address_map.h"
 
 #ifndef AT_RSEQ_FEATURE_SIZE
 #define AT_RSEQ_FEATURE_SIZE 27
@@ -54,6 +57,10 @@ HostAuxv ReadHostAuxv() {
   auxv.egid = getegid();
   auxv.rseq_size = getauxval(AT_RSEQ_FEATURE_SIZE);
   auxv.rseq_align = getauxval(AT_RSEQ_ALIGN);
+  const auto* const file_name = reinterpret_cast<const char*>(getauxval(AT_EXECFN));
+  constexpr uint64_t kPage_bytes = 4096;
+  // The file name is the last text of the stack, a null word follows (setup_arg_pages, bprm_mm_init in Linux' fs/exec.c).
+  auxv.stack_end = (reinterpret_cast<uint64_t>(file_name) + strlen(file_name) + 1 + kPage_bytes) & ~(kPage_bytes - 1);
   if (__rseq_size != 0) {
     auxv.rseq_address = reinterpret_cast<uint64_t>(__builtin_thread_pointer()) + static_cast<uint64_t>(__rseq_offset);
   }
@@ -118,6 +125,16 @@ std::vector<std::string> ArgumentsOf(const ProgramSpec& spec) {
   return argv;
 }
 
+// Where all kernel objects will live. Sparse: pages come as they are used.
+int MakeArena() {
+  const int fd = static_cast<int>(syscall(SYS_memfd_create, "junction-arena", 0));
+  if (fd < 0 || ftruncate(fd, static_cast<off_t>(kArenaSize_bytes)) != 0) {
+    dprintf(STDERR_FILENO, "junction_run: arena: %s\n", strerror(errno));
+    _exit(kNotRunnableStatus);
+  }
+  return fd;
+}
+
 uint64_t CurrentMask() {
   sigset_t set;
   sigprocmask(SIG_BLOCK, nullptr, &set);
@@ -153,7 +170,7 @@ void RunProgram(const ProgramSpec& spec) {
   const std::vector<const char*> env_pointers = LayOut(spec.env, strings);
   const int64_t error =
       EnterProgram({g_plan.file, g_plan.as_given, argv_pointers.data(), env_pointers.data(), spec.control,
-                    spec.control_path.c_str(), spec.plan_path.c_str(), CurrentMask(), true},
+                    spec.control_path.c_str(), spec.plan_path.c_str(), MakeArena(), nullptr, CurrentMask(), true},
                    ReadHostAuxv());
   Fail(path, error);
 }
@@ -171,7 +188,8 @@ void RunSecondStage(int argc, char** argv, char** envp) {
   static_cast<void>(argc);
   const int64_t error = EnterProgram(
       {argv[kStageFile], argv[kStageFileAsGiven], argv + kStageGuestArguments, envp, control, argv[kStageControlPath],
-       argv[kStagePlanPath], std::strtoull(argv[kStageSignalMask], nullptr, 16), true},
+       argv[kStagePlanPath], static_cast<int>(std::strtol(argv[kStageArenaFd], nullptr, 10)),
+       reinterpret_cast<UProc*>(std::strtoull(argv[kStageProcess], nullptr, 16)), 0, true},
       ReadHostAuxv());
   Fail(argv[kStageFile], error);
 }

@@ -32,7 +32,7 @@ struct ProgramSpec {
 /// True in a process that a guest execve made: main() must call RunSecondStage before it does anything else.
 bool IsSecondStage(int argc, char** argv);
 
-/// The second half of a guest execve: argv is [kSecondStageName, control path, plan path, file, file name as given, argv...], the
+/// The second half of a guest execve: argv as kernel/exec_stage.h draws it, the
 /// environment is the guest's.
 [[noreturn]] void RunSecondStage(int argc, char** argv, char** envp);
 
