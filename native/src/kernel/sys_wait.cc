@@ -162,9 +162,12 @@ int64_t MakeRequest(Call& call, WaitRequest& request) {
         return -EINVAL;
       }
       File* const file = GetFile(id);
-      const UProc* const process = file == nullptr ? nullptr : ProcessOfPidfd(*file);
-      if (process == nullptr) {
+      if (file == nullptr || file->kind != FileKind::kPidfd) {
         return -EBADF;
+      }
+      const UProc* const process = ProcessOfPidfd(*file);
+      if (process == nullptr) {
+        return -ECHILD;  // waited for already
       }
       request.type = P_PID;
       request.id = process->pid;
