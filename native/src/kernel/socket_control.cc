@@ -1,0 +1,305 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "kernel/socket_control.h"
+
+#include <fcntl.h>
+#include <sys/syscall.h>
+
+#include "kernel/call.h"
+#include "kernel/fd_table.h"
+#include "kernel/guest_memory.h"
+
+namespace junction {
+namespace {
+
+constexpr uint64_t kHeader_bytes = sizeof(cmsghdr);
+constexpr uint64_t Aligned(uint64_t size) { return (size + 7) & ~7ULL; }  // CMSG_ALIGN
+
+size_t SizeOfRights(uint32_t capacity) { return sizeof(UnixRights) + capacity * sizeof(UnixRight); }
+
+UnixRights* NewRights(uint32_t capacity) {
+  auto* const rights = static_cast<UnixRights*>(ArenaAllocate(SizeOfRights(capacity)));
+  if (rights != nullptr) {
+    rights->capacity = capacity;
+  }
+  return rights;
+}
+
+// The process of this kthread. Files are also released where there is no current thread.
+UProc& OwnProcess() { return *reinterpret_cast<UProc*>(CurrentKthread()->group); }
+
+// A copy of a host descriptor that the guest has, at a number that is kept from it: more than ReserveHostFd has room for.
+int64_t HoldHostFd(int32_t fd) {
+  constexpr uint32_t kLowest = 64;  // away from the numbers that guests choose for dup2
+  FdTable& table = CurrentFdTable();
+  int64_t minimum = kLowest;
+  while (true) {
+    const int64_t copy = HostCall(SYS_fcntl, fd, F_DUPFD_CLOEXEC, minimum);
+    if (copy < 0) {
+      return copy == -EINVAL ? -EMFILE : copy;
+    }
+    const auto number = static_cast<uint32_t>(copy);
+    if (IsFdFree(table, number) && EnsureFdCapacity(table, number + 1)) {
+      table.entries[number].is_reserved = true;
+      return copy;
+    }
+    HostCall(SYS_close, copy);
+    if (number >= kMaxDescriptors) {
+      return -EMFILE;
+    }
+    minimum = copy + 1;
+  }
+}
+
+// Gives up one file on its way.
+void Drop(UnixRight& right) {
+  if (right.host_fd >= 0 && right.pid == OwnProcess().pid && OwnProcess().files != nullptr) {
+    UnreserveFd(*OwnProcess().files, right.host_fd);
+    HostCall(SYS_close, right.host_fd);
+  }
+  Unreference(*right.file);
+}
+
+// Takes a descriptor of the current process: 0 or -errno.
+int64_t AddRight(UnixRights& rights, int32_t fd) {
+  File* const file = GetFile(fd);
+  if (file == nullptr) {
+    return -EBADF;
+  }
+  UnixRight& right = rights.rights[rights.count];
+  right.host_fd = -1;
+  if (!file->is_virtual()) {
+    const int64_t held = HoldHostFd(fd);
+    if (held < 0) {
+      return held;
+    }
+    right.host_fd = static_cast<int32_t>(held);
+  }
+  right.pid = CurrentProcess().pid;
+  right.file = &Reference(*file);
+  ++rights.count;
+  return 0;
+}
+
+int64_t ReadRights(uint64_t data, uint64_t size_bytes, UnixControl& control) {
+  const uint64_t count = size_bytes / sizeof(int32_t);
+  if (count == 0) {
+    return 0;
+  }
+  if (control.rights == nullptr) {
+    control.rights = NewRights(kMaxRights);
+    if (control.rights == nullptr) {
+      return -ENOMEM;
+    }
+  }
+  if (count > kMaxRights - control.rights->count) {
+    return -EINVAL;
+  }
+  for (uint64_t i = 0; i < count; ++i) {
+    int32_t fd;
+    if (!CopyFromGuest(&fd, data + i * sizeof(fd), sizeof(fd))) {
+      return -EFAULT;
+    }
+    if (const int64_t error = AddRight(*control.rights, fd); error != 0) {
+      return error;
+    }
+  }
+  return 0;
+}
+
+int64_t ReadCredentials(uint64_t data, uint64_t size_bytes, UnixControl& control) {
+  if (size_bytes != sizeof(ucred)) {
+    return -EINVAL;
+  }
+  if (!CopyFromGuest(&control.credentials, data, sizeof(ucred))) {
+    return -EFAULT;
+  }
+  const ucred effective = EffectiveCredentials();
+  const ucred real = RealCredentials();
+  const ucred& given = control.credentials;
+  const bool is_own = given.pid == real.pid && (given.uid == real.uid || given.uid == effective.uid) &&
+                      (given.gid == real.gid || given.gid == effective.gid);
+  if (!is_own && effective.uid != 0) {
+    return -EPERM;
+  }
+  control.has_credentials = true;
+  return 0;
+}
+
+// One control message: `data` is what is behind its header.
+int64_t ReadOne(const cmsghdr& header, uint64_t data, UnixControl& control) {
+  if (header.cmsg_level != SOL_SOCKET) {
+    return 0;
+  }
+  const uint64_t size = header.cmsg_len - kHeader_bytes;
+  switch (header.cmsg_type) {
+    case SCM_RIGHTS:
+      return ReadRights(data, size, control);
+    case SCM_CREDENTIALS:
+      return ReadCredentials(data, size, control);
+    default:
+      return -EINVAL;
+  }
+}
+
+int64_t ReadAll(const SocketMessage& message, UnixControl& control) {
+  uint64_t offset = 0;
+  while (message.control_size_bytes - offset >= kHeader_bytes) {
+    cmsghdr header;
+    if (!CopyFromGuest(&header, message.control + offset, sizeof(header))) {
+      return -EFAULT;
+    }
+    const uint64_t left = message.control_size_bytes - offset;
+    if (header.cmsg_len < kHeader_bytes || header.cmsg_len > left) {
+      return -EINVAL;
+    }
+    if (const int64_t error = ReadOne(header, message.control + offset + kHeader_bytes, control); error != 0) {
+      return error;
+    }
+    const uint64_t step = Aligned(header.cmsg_len);
+    if (step >= left) {
+      break;
+    }
+    offset += step;
+  }
+  return 0;
+}
+
+// The guest's control buffer being filled.
+class ControlWriter {
+ public:
+  explicit ControlWriter(SocketMessage& message) : message_(message), room_(message.control == 0 ? 0 : message.control_size_bytes) {}
+  ~ControlWriter() { message_.control_size_bytes = used_; }
+  ControlWriter(const ControlWriter&) = delete;
+  ControlWriter& operator=(const ControlWriter&) = delete;
+
+  uint64_t room() const { return room_ - used_; }
+  uint64_t data_address() const { return message_.control + used_ + kHeader_bytes; }
+  void Truncate() { message_.result_flags |= MSG_CTRUNC; }
+
+  /// Puts a header before `size` bytes of data at data_address().
+  void PutHeader(int type, uint64_t size) {
+    const cmsghdr header = {kHeader_bytes + size, SOL_SOCKET, type};
+    CopyToGuest(message_.control + used_, &header, sizeof(header));
+    const uint64_t step = Aligned(kHeader_bytes + size);
+    used_ += step < room() ? step : room();
+  }
+
+ private:
+  SocketMessage& message_;
+  const uint64_t room_;
+  uint64_t used_ = 0;
+};
+
+void WriteCredentials(ControlWriter& writer, const ucred& credentials) {
+  if (writer.room() < kHeader_bytes) {
+    writer.Truncate();
+    return;
+  }
+  uint64_t size = sizeof(credentials);
+  if (writer.room() < kHeader_bytes + size) {
+    writer.Truncate();
+    size = writer.room() - kHeader_bytes;
+  }
+  CopyToGuest(writer.data_address(), &credentials, size);
+  writer.PutHeader(SCM_CREDENTIALS, size);
+}
+
+// Gives the current process a descriptor of the file: its number or -errno. One that is only peeked at stays with its message.
+int64_t Install(UnixRight& right, bool is_close_on_exec, bool is_peek) {
+  if (right.host_fd < 0) {
+    return InstallFile(Reference(*right.file), is_close_on_exec);
+  }
+  if (right.pid != CurrentProcess().pid || is_peek) {
+    return -EOPNOTSUPP;
+  }
+  // The held descriptor becomes one of the guest's for a moment, so that it can be copied as by dup.
+  FdTable& table = CurrentFdTable();
+  const int32_t held = right.host_fd;
+  right.host_fd = -1;
+  UnreserveFd(table, held);
+  EnterFd(table, static_cast<uint32_t>(held), Reference(*right.file), true);
+  const int64_t fd = DuplicateFrom(held, 0, is_close_on_exec);
+  CloseDescriptor(held);
+  return fd;
+}
+
+void WriteRights(ControlWriter& writer, UnixRights& rights, bool is_close_on_exec, bool is_peek) {
+  const uint64_t fits = writer.room() < kHeader_bytes ? 0 : (writer.room() - kHeader_bytes) / sizeof(int32_t);
+  uint32_t count = 0;
+  while (count < fits && count < rights.count) {
+    const int64_t fd = Install(rights.rights[count], is_close_on_exec, is_peek);
+    if (fd < 0) {
+      break;
+    }
+    const auto number = static_cast<int32_t>(fd);
+    if (!CopyToGuest(writer.data_address() + count * sizeof(number), &number, sizeof(number))) {
+      CloseDescriptor(number);
+      break;
+    }
+    ++count;
+  }
+  if (count < rights.count) {
+    writer.Truncate();
+  }
+  if (count > 0) {
+    writer.PutHeader(SCM_RIGHTS, count * sizeof(int32_t));
+  }
+}
+
+}  // namespace
+
+int64_t ReadUnixControl(const SocketMessage& message, UnixControl& control) {
+  if (message.control == 0 || message.control_size_bytes == 0) {
+    return 0;
+  }
+  const int64_t error = ReadAll(message, control);
+  if (error != 0) {
+    FreeUnixRights(control.rights);
+    control.rights = nullptr;
+  }
+  return error;
+}
+
+int64_t CheckUnixRights(const UnixRights* rights, const UnixSocket& receiver) {
+  bool has_host_file = false;
+  for (uint32_t i = 0; rights != nullptr && i < rights->count; ++i) {
+    has_host_file = has_host_file || rights->rights[i].host_fd >= 0;
+  }
+  if (!has_host_file) {
+    return 0;
+  }
+  const FdTable& table = *CurrentProcess().files;
+  for (uint32_t fd = 0; fd < table.capacity; ++fd) {
+    if (table.entries[fd].file == &receiver.file) {
+      return 0;
+    }
+  }
+  return -EOPNOTSUPP;
+}
+
+void WriteUnixControl(SocketMessage& message, const UnixSocket& receiver, const ucred& credentials, UnixRights* rights, bool is_peek) {
+  {
+    ControlWriter writer(message);
+    if (receiver.passes_credentials) {
+      WriteCredentials(writer, credentials);
+    }
+    if (rights != nullptr) {
+      WriteRights(writer, *rights, message.Has(MSG_CMSG_CLOEXEC), is_peek);
+    }
+  }
+  if (!is_peek) {
+    FreeUnixRights(rights);
+  }
+}
+
+void FreeUnixRights(UnixRights* rights) {
+  if (rights == nullptr) {
+    return;
+  }
+  for (uint32_t i = 0; i < rights->count; ++i) {
+    Drop(rights->rights[i]);
+  }
+  ArenaFree(rights, SizeOfRights(rights->capacity));
+}
+
+}  // namespace junction
