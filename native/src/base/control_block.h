@@ -37,7 +37,10 @@ struct ControlPort {
   std::atomic<uint8_t> protocol;     // IPPROTO_TCP or IPPROTO_UDP
   std::atomic<uint8_t> listening;    // 1 from listen() on; TCP only
   std::atomic<uint8_t> bound_to;     // kernel/port_table.h, BoundTo; the Junction kernel's own use
-  uint8_t reserved[9];
+  uint8_t reserved0;
+  std::atomic<uint16_t> users;      // open sockets that are bound to it, and of those
+  std::atomic<uint16_t> listeners;  // how many listen; the Junction kernel's own use
+  uint8_t reserved1[4];
   std::atomic<uint64_t> inode;  // of the host socket: tells a re-bound port from the old one
 };
 

@@ -10,7 +10,7 @@
 #include <cerrno>
 
 #include "uthread/host_call.h"
-#include "kernel/thread_block.h"
+#include "uthread/uthread.h"
 
 namespace junction {
 namespace {
@@ -93,33 +93,10 @@ bool FileHasListener(const char* path, uint16_t host_port, uint64_t inode) {
   return is_found;
 }
 
-// Nobody holds the host port any more if it can be bound.
-bool CanBind(int type, uint16_t host_port) {
-  const int64_t fd = HostCall(SYS_socket, AF_INET, type | SOCK_CLOEXEC, 0);
-  if (IsHostError(fd)) {
-    return false;
-  }
-  sockaddr_in address = {};
-  address.sin_family = AF_INET;
-  address.sin_port = __builtin_bswap16(host_port);
-  address.sin_addr.s_addr = __builtin_bswap32(INADDR_LOOPBACK);
-  const int64_t result = HostCall(SYS_bind, fd, &address, sizeof(address));
-  HostCall(SYS_close, fd);
-  return result == 0;
-}
-
-bool IsStale(const ControlPort& entry) {
-  const uint16_t host_port = entry.host_port.load(std::memory_order_relaxed);
-  if (entry.listening.load(std::memory_order_relaxed) != 0) {
-    return !HasHostListener(host_port, 0);
-  }
-  return CanBind(entry.protocol.load(std::memory_order_relaxed) == IPPROTO_TCP ? SOCK_STREAM : SOCK_DGRAM, host_port);
-}
-
 }  // namespace
 
 PortTable::PortTable(ControlBlock& control) : control_(control) {
-  const auto own = static_cast<uint32_t>(CurrentThread()->thread_id);
+  const auto own = static_cast<uint32_t>(CurrentKthread()->host_tid);
   while (true) {
     uint32_t holder = 0;
     if (control_.ports_lock.compare_exchange_strong(holder, own, std::memory_order_acquire)) {
@@ -187,7 +164,7 @@ ControlPort* PortTable::Add(uint8_t protocol, uint16_t guest_port, uint16_t host
   ControlPort* free = FindFree();
   if (free == nullptr) {
     for (ControlPort& entry : control_.ports) {
-      if (IsStale(entry)) {
+      if (entry.users.load(std::memory_order_relaxed) == 0) {
         Remove(entry);
       }
     }
@@ -199,6 +176,8 @@ ControlPort* PortTable::Add(uint8_t protocol, uint16_t guest_port, uint16_t host
   free->host_port.store(host_port, std::memory_order_relaxed);
   free->protocol.store(protocol, std::memory_order_relaxed);
   free->listening.store(0, std::memory_order_relaxed);
+  free->users.store(0, std::memory_order_relaxed);
+  free->listeners.store(0, std::memory_order_relaxed);
   free->bound_to.store(static_cast<uint8_t>(to), std::memory_order_relaxed);
   free->inode.store(inode, std::memory_order_relaxed);
   free->guest_port.store(guest_port, std::memory_order_release);

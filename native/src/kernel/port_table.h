@@ -18,7 +18,7 @@ enum class BoundTo : uint8_t {
   kAny6Only,  // IPV6_V6ONLY: lives beside an IPv4 socket of the same port
 };
 
-/// Holds ports_lock. A holder that died is found out and replaced. Signals blocked.
+/// Holds ports_lock. Kernel lock held, so it is free, but for one that died with its holder.
 class PortTable {
  public:
   explicit PortTable(ControlBlock& control);
@@ -32,7 +32,7 @@ class PortTable {
   ControlPort* FindTarget(uint8_t protocol, uint16_t guest_port, bool is_v6);
   ControlPort* FindHostPort(uint8_t protocol, uint16_t host_port);
 
-  /// Fills a free entry, after throwing out stale ones if need be. Null if all are in use.
+  /// Fills a free entry, or one that no open socket uses. Null if all are in use.
   ControlPort* Add(uint8_t protocol, uint16_t guest_port, uint16_t host_port, uint64_t inode, BoundTo to);
   void Remove(ControlPort& entry);
 
