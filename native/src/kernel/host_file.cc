@@ -9,6 +9,7 @@
 
 #include <cerrno>
 
+#include "kernel/fd_folder.h"
 #include "kernel/host_poller.h"
 #include "kernel/host_socket.h"
 #include "kernel/signals.h"
@@ -22,7 +23,10 @@ namespace {
 
 constexpr uint64_t kPipeBuf_bytes = 4096;  // PIPE_BUF: a write of so much never blocks after POLLOUT (pipe(7))
 
-void ReleaseHostFile(File& file) { ArenaDelete(&file); }
+void ReleaseHostFile(File& file) {
+  ArenaDelete(FdFolderOf(file));
+  ArenaDelete(&file);
+}
 
 // The host has just said that `events` do not hold. Waits for them unless the guest does not want to.
 int64_t AwaitHost(File& file, int32_t fd, PollEvents events, bool is_nonblocking) {

@@ -8,6 +8,7 @@
 
 #include <cerrno>
 
+#include "kernel/fd_folder.h"
 #include "kernel/fd_table.h"
 #include "kernel/guest_handlers.h"
 #include "kernel/guest_path.h"
@@ -173,7 +174,13 @@ int64_t OpenPath(Opening opening) {
   if (const int64_t error = CheckDirectory(opening.directory, opening.path); error != 0) {
     return error;
   }
-  return OpenHostFile(opening);
+  const int64_t fd = OpenHostFile(opening);
+  if (fd >= 0 && path.kind == Kind::kFds) {
+    if (const UProc* const process = ProcessOf(path); process != nullptr) {
+      ListDescriptors(*GetFile(static_cast<int32_t>(fd)), process->pid);
+    }
+  }
+  return fd;
 }
 
 int64_t ReadLink(Call& call, int32_t directory, uint64_t guest_path, uint64_t buffer, int32_t capacity_bytes) {

@@ -7,6 +7,7 @@
 
 #include <cerrno>
 
+#include "kernel/fd_folder.h"
 #include "kernel/fd_table.h"
 #include "kernel/guest_handlers.h"
 #include "kernel/host_file.h"
@@ -140,6 +141,9 @@ int64_t SysLseek(Call& call) {
     return -EBADF;
   }
   if (!file->is_virtual()) {
+    if (FdFolder* const folder = FdFolderOf(*file); folder != nullptr && call.int_arg(2) == SEEK_SET) {
+      folder->next = static_cast<uint32_t>(call.arg(1));  // rewinddir, seekdir
+    }
     return call.ToHostUnlocked();
   }
   if (static_cast<uint32_t>(call.arg(2)) > SEEK_HOLE) {
