@@ -170,7 +170,8 @@ void RunProgram(const ProgramSpec& spec) {
   const std::vector<const char*> env_pointers = LayOut(spec.env, strings);
   const int64_t error =
       EnterProgram({g_plan.file, g_plan.as_given, argv_pointers.data(), env_pointers.data(), spec.control,
-                    spec.control_path.c_str(), spec.plan_path.c_str(), MakeArena(), nullptr, CurrentMask(), true},
+                    spec.control_path.c_str(), spec.plan_path.c_str(), MakeArena(), nullptr,
+                    spec.signal_mask.value_or(CurrentMask()), true},
                    ReadHostAuxv());
   Fail(path, error);
 }

@@ -3,6 +3,8 @@
 // and each guest execve is a host exec of junction_run itself whose main() hands over to RunSecondStage.
 #pragma once
 
+#include <cstdint>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -20,6 +22,7 @@ struct ProgramSpec {
       control_path;  // absolute path, as the guest sees it, of the same control block: each execve opens it anew
   std::string
       plan_path;  // as the guest sees it: folder of read-only patch plans made outside of the sandbox; may be empty
+  std::optional<uint64_t> signal_mask;  // the guest's first, bit n - 1 for signal n; none: the caller's
 };
 
 /// Loads the program into this process and enters it with every guest syscall intercepted. The last call of the

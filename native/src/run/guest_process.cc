@@ -183,13 +183,18 @@ Result<ControlBlock*> SetUpGuest(const GuestPlan& plan, bool has_joined_unified,
     [[maybe_unused]] const ssize_t written = write(faults_fd, message.data(), message.size());
     _exit(kOwnFailureStatus);
   }
+  // From here on the monitor passes signals on. They wait until the Junction kernel has its handlers: pid 1 would ignore them.
+  sigset_t all;
+  sigfillset(&all);
+  sigprocmask(SIG_SETMASK, &all, nullptr);
   close(faults_fd);
   RunProgram({.path = plan.argv[0],
               .argv = plan.argv,
               .env = plan.env,
               .control = *control,
               .control_path = kGuestControlPath,
-              .plan_path = plan.has_patch_plans ? kGuestPlanPath : ""});
+              .plan_path = plan.has_patch_plans ? kGuestPlanPath : "",
+              .signal_mask = 0});
 }
 
 }  // namespace

@@ -161,6 +161,7 @@ Result<int> RunInstance(const JunctionConfig& config, const RunOptions& options)
                            .log = std::nullopt,
                            .output = {},
                            .signals = {},
+                           .control = nullptr,
                            .oom_count = OomCount(options.cgroup_dirs)};
   auto env = GuestEnvironment(options);
   if (!env) {
@@ -182,6 +183,7 @@ Result<int> RunInstance(const JunctionConfig& config, const RunOptions& options)
       return std::unexpected(made.error());
     }
     control = std::move(*made);
+    monitor_plan.control = control.block;
   }
   auto user_namespace = UserNamespace::Make({.first_host_id = options.uid_base});
   if (!user_namespace) {

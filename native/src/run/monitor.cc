@@ -13,7 +13,6 @@
 #include <utility>
 
 #include "base/json_text.h"
-#include "run/signal_dispositions.h"
 
 namespace junction {
 namespace {
@@ -170,16 +169,31 @@ void Monitor::PassSignalsOn() {
   }
 }
 
+bool Monitor::IsSettingUp() {
+  pollfd faults = {.fd = guest_.faults.get(), .events = POLLIN, .revents = 0};
+  if (is_fault_pipe_open_ && poll(&faults, 1, 0) > 0) {
+    ReadFault();
+  }
+  return is_fault_pipe_open_;
+}
+
 void Monitor::PassOn(int number, bool is_from_terminal) {
-  // The first process of a pid namespace is spared the default effect of a signal, so we bring it about.
-  const auto dispositions = ReadSignalDispositions(guest_.pid);
-  const bool has_default_effect = dispositions && dispositions->IsDefault(number);
-  if (has_default_effect) {
-    replaced_signal_ = replaced_signal_ == 0 ? number : replaced_signal_;
+  // Until the set-up is done nothing in the guest takes signals, and the first process of a pid namespace is spared their default effect.
+  // After that they wait for the Junction kernel, which takes them all.
+  const bool is_early = IsSettingUp();
+  if (is_early) {
+    early_signal_ = early_signal_ == 0 ? number : early_signal_;
   } else if (is_from_terminal) {
     return;  // the terminal has sent it to the guest as well
   }
-  syscall(SYS_pidfd_send_signal, guest_.pid_fd.get(), has_default_effect ? SIGKILL : number, nullptr, 0);
+  syscall(SYS_pidfd_send_signal, guest_.pid_fd.get(), is_early ? SIGKILL : number, nullptr, 0);
+}
+
+// The guest can write anything there, so it only says why an exit code is what it is.
+int Monitor::DeathSignal(int exit_code) const {
+  const uint32_t signal = plan_.control == nullptr ? 0 : plan_.control->exit_signal.load(std::memory_order_acquire);
+  constexpr uint32_t kMaxSignal = 64;
+  return signal >= 1 && signal <= kMaxSignal && exit_code == 128 + static_cast<int>(signal) ? static_cast<int>(signal) : 0;
 }
 
 GuestExit Monitor::CollectExit() {
@@ -191,8 +205,9 @@ GuestExit Monitor::CollectExit() {
   exit.is_oom_killed = plan_.oom_count.Read() > oom_kills_before_;
   if (info.si_code == CLD_EXITED) {
     exit.exit_code = info.si_status;
+    exit.signal = DeathSignal(info.si_status);
   } else {
-    exit.signal = replaced_signal_ != 0 && info.si_status == SIGKILL ? replaced_signal_ : info.si_status;
+    exit.signal = early_signal_ != 0 && info.si_status == SIGKILL ? early_signal_ : info.si_status;
     exit.exit_code = 128 + exit.signal;
   }
   if (exit.exit_code == kOwnFailureStatus && !fault_.empty()) {

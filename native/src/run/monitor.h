@@ -4,6 +4,7 @@
 #include <optional>
 #include <string>
 
+#include "base/control_block.h"
 #include "base/error.h"
 #include "base/unique_fd.h"
 #include "run/guest_process.h"
@@ -21,6 +22,7 @@ struct MonitorPlan {
   std::optional<LogWriter> log;
   UniqueFd output[2];  // read ends of the guest's stdout and stderr; both invalid in the foreground
   UniqueFd signals;    // signalfd
+  const ControlBlock* control = nullptr;  // tells of a death by signal; may be null
   OomCount oom_count;
 };
 
@@ -48,6 +50,8 @@ class Monitor {
   void ReadFault();
   void PassSignalsOn();
   void PassOn(int number, bool is_from_terminal);
+  bool IsSettingUp();
+  int DeathSignal(int exit_code) const;
   GuestExit CollectExit();
   void RecordEnd(const GuestExit& exit);
 
@@ -58,7 +62,7 @@ class Monitor {
   uint64_t oom_kills_before_ = 0;
   std::string fault_;  // what the set-up reported
   bool is_fault_pipe_open_ = true;
-  int replaced_signal_ = 0;  // a signal whose default effect we brought about by SIGKILL
+  int early_signal_ = 0;  // came before there was a Junction kernel that could take it: the guest was killed instead
 };
 
 /// The "exited" event of an instance whose status has an exit.

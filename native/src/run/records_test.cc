@@ -13,7 +13,6 @@
 #include "run/notifier.h"
 #include "run/oom_count.h"
 #include "run/sandbox_files.h"
-#include "run/signal_dispositions.h"
 #include "run/status_file.h"
 
 namespace junction {
@@ -51,19 +50,6 @@ TEST(StartTimeTicks, AreThoseOfProc) {
   ASSERT_TRUE(ticks.has_value());
   EXPECT_NE(Slurp("/proc/self/stat").find(" " + std::to_string(*ticks) + " "), std::string::npos);
   EXPECT_FALSE(StartTimeTicks(0x7ffffffe).has_value());
-}
-
-TEST(SignalDispositions, ReadsIgnoredAndCaught) {
-  const auto dispositions = ParseSignalDispositions("Name:\tx\nSigIgn:\t0000000000001000\nSigCgt:\t0000000000004001\n");
-  EXPECT_FALSE(dispositions.IsDefault(SIGHUP));
-  EXPECT_FALSE(dispositions.IsDefault(SIGPIPE));
-  EXPECT_FALSE(dispositions.IsDefault(SIGTERM));
-  EXPECT_TRUE(dispositions.IsDefault(SIGINT));
-  EXPECT_TRUE(ParseSignalDispositions("").IsDefault(SIGTERM));
-  signal(SIGUSR2, SIG_IGN);
-  EXPECT_FALSE(ReadSignalDispositions(getpid())->IsDefault(SIGUSR2));
-  signal(SIGUSR2, SIG_DFL);
-  EXPECT_TRUE(ReadSignalDispositions(getpid())->IsDefault(SIGUSR2));
 }
 
 TEST(OomCount, ReadsBothKindsOfCgroups) {
