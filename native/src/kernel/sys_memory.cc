@@ -130,9 +130,6 @@ int64_t Map(AddressSpace& space, const MapRequest& request) {
   if (const int64_t error = FindObject(space, request, &object); error != 0) {
     return error;
   }
-  if (request.replaces()) {
-    g_loader_hooks.forget_range(request.address, request.size_bytes);
-  }
   const int64_t result = HostCall(SYS_mmap, request.address, request.size_bytes, request.protection,
                                   static_cast<uint32_t>(request.flags) | FutureLockFlag(space), request.fd, request.offset);
   if (IsHostError(result)) {
@@ -144,6 +141,9 @@ int64_t Map(AddressSpace& space, const MapRequest& request) {
     HostCall(SYS_munmap, address, request.size_bytes);
     DropObject(object);
     return -ENOMEM;
+  }
+  if (request.replaces()) {
+    g_loader_hooks.forget_range(address, PageUp(request.size_bytes));
   }
   if (request.is_code()) {
     g_loader_hooks.patch_mapping({request.fd, address, request.size_bytes, request.offset, request.protection});
@@ -195,13 +195,13 @@ int64_t Remap(AddressSpace& space, const RemapRequest& request) {
   } else if (const int64_t error = CheckSize(space, 0, 0, 0); error != 0) {
     return error;
   }
-  if (request.is_fixed()) {
-    g_loader_hooks.forget_range(request.new_address, new_size);
-  }
   const int64_t result = HostCall(SYS_mremap, request.address, request.old_size_bytes, request.new_size_bytes, request.flags,
                                   request.new_address);
   if (IsHostError(result)) {
     return result;
+  }
+  if (request.is_fixed()) {
+    g_loader_hooks.forget_range(request.new_address, new_size);
   }
   const auto now_at = static_cast<uint64_t>(result);
   if (now_at != request.address && !request.keeps_old()) {
@@ -248,11 +248,11 @@ int64_t SysMmap(Call& call) {
       return error;
     }
   }
+  AddressSpace& space = *call.process().memory;
+  const MemoryLockGuard guard(space);
   if (const int64_t error = CheckPlace(request); error != 0) {
     return error;
   }
-  AddressSpace& space = *call.process().memory;
-  const MemoryLockGuard guard(space);
   const uint64_t replaced_high = request.replaces() ? request.address + PageUp(request.size_bytes) : 0;
   if (const int64_t error = CheckSize(space, PageUp(request.size_bytes), request.address, replaced_high); error != 0) {
     return error;
