@@ -10,6 +10,7 @@
 
 #include <cerrno>
 
+#include "kernel/fault_table.h"
 #include "kernel/process.h"
 #include "kernel/signal_sets.h"
 #include "kernel/uproc.h"
@@ -25,7 +26,6 @@
 extern "C" {
 extern const char junction_entry[], junction_entry_saved[], junction_interrupt_entry[];
 extern const char junction_leave_again[], junction_leave_end[];
-extern const char junction_copy_move[], junction_copy_fault[], junction_copy_text_load[], junction_copy_text_fault[];
 void junction_host_signal(int signal, siginfo_t* info, ucontext_t* context);
 }
 
@@ -36,16 +36,6 @@ constexpr uint32_t kArchX86_64 = 0xc000003e;  // AUDIT_ARCH_X86_64
 constexpr uint64_t kFlagTrap = 0x100;
 constexpr greg_t kKernelFlags = 0x202;
 constexpr uint64_t kSyscall_bytes = 2;
-
-struct FaultRow {
-  const char* at;
-  const char* resume;
-};
-// Instructions of ours that may fault on a guest's pointer, and where to go on then.
-constexpr FaultRow kFaultTable[] = {
-    {junction_copy_move, junction_copy_fault},
-    {junction_copy_text_load, junction_copy_text_fault},
-};
 
 uint64_t Address(const char* label) { return reinterpret_cast<uint64_t>(label); }
 
@@ -111,13 +101,11 @@ void GetIntoKernel(Kthread& kthread, ucontext_t& context) {
 }
 
 bool ResolveFault(ucontext_t& context) {
-  for (const FaultRow& row : kFaultTable) {
-    if (Rip(context) == Address(row.at)) {
-      GoTo(context, row.resume);
-      return true;
-    }
+  const uint64_t resume = FindFaultResume(Rip(context));
+  if (resume != 0) {
+    context.uc_mcontext.gregs[REG_RIP] = static_cast<greg_t>(resume);
   }
-  return false;
+  return resume != 0;
 }
 
 [[noreturn]] void PanicOnFault(int signal, const siginfo_t& info, const ucontext_t& context) {
