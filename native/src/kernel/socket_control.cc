@@ -50,6 +50,11 @@ int64_t HoldHostFd(int32_t fd) {
   }
 }
 
+// A file that is given up may be a socket with files in its queue, and so on: they are freed one after the other, for the stack would not
+// hold a long chain. Only in use with the kernel lock held, so that each process image can have its own.
+List g_unwanted;
+bool g_is_freeing = false;
+
 // Gives up one file on its way.
 void Drop(UnixRight& right) {
   if (right.host_fd >= 0 && right.pid == OwnProcess().pid && OwnProcess().files != nullptr) {
@@ -296,10 +301,19 @@ void FreeUnixRights(UnixRights* rights) {
   if (rights == nullptr) {
     return;
   }
-  for (uint32_t i = 0; i < rights->count; ++i) {
-    Drop(rights->rights[i]);
+  g_unwanted.PushBack(rights->node);
+  if (g_is_freeing) {
+    return;  // the outermost call comes to it
   }
-  ArenaFree(rights, SizeOfRights(rights->capacity));
+  g_is_freeing = true;
+  while (ListNode* const node = g_unwanted.PopFront()) {
+    UnixRights* const next = JUNCTION_OWNER(node, UnixRights, node);
+    for (uint32_t i = 0; i < next->count; ++i) {
+      Drop(next->rights[i]);
+    }
+    ArenaFree(next, SizeOfRights(next->capacity));
+  }
+  g_is_freeing = false;
 }
 
 }  // namespace junction

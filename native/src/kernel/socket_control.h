@@ -18,6 +18,7 @@ struct UnixRight {
 };
 
 struct UnixRights {
+  ListNode node;  // while it waits to be freed
   uint32_t count;
   uint32_t capacity;
   UnixRight rights[];
