@@ -183,7 +183,8 @@ int64_t AcceptHostSocket(File& file, int fd, uint32_t flags, AddressBytes& addre
     size_bytes = sizeof(address);
     const int64_t host_fd = AcceptOnce(file, fd, flags, address, wants_address ? &size_bytes : nullptr);
     if (host_fd >= 0) {
-      const int64_t accepted = Enter(static_cast<int32_t>(host_fd), flags, file.host_domain, file.host_type, file.host_protocol);
+      const int64_t accepted =
+          Enter(static_cast<int32_t>(host_fd), flags, file.host_domain, file.host_type, file.host_protocol);
       if (accepted >= 0 && wants_address) {
         ShowPeerAddress(file, address, size_bytes);
       }

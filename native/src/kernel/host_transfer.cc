@@ -150,8 +150,8 @@ bool IsKnownEmpty(const File& file) {
   if (socket == nullptr || socket->short_read_mark == 0) {
     return false;
   }
-  const bool is_valid = socket->short_read_mark == g_host_writes + 1 && file.is_nonblocking() && !file.epoll_items.empty() &&
-                        (file.ready & (POLLIN | kLastWords)) == 0;
+  const bool is_valid = socket->short_read_mark == g_host_writes + 1 && file.is_nonblocking() &&
+                        !file.epoll_items.empty() && (file.ready & (POLLIN | kLastWords)) == 0;
   socket->short_read_mark = 0;
   return is_valid;
 }
@@ -189,7 +189,8 @@ int64_t Receive(File& file, int fd, GuestBuffer& data, uint32_t flags, SocketMes
   int64_t received = 0;
   while (true) {
     const uint64_t asked = data.size();
-    int64_t result = message == nullptr ? ReceivePlain(fd, data, host_flags) : ReceiveWhole(file, fd, data, host_flags, *message);
+    int64_t result =
+        message == nullptr ? ReceivePlain(fd, data, host_flags) : ReceiveWhole(file, fd, data, host_flags, *message);
     if (result > 0) {
       AdvanceBy(data, static_cast<uint64_t>(result));
       if ((flags & kSpecial) == 0 && static_cast<uint64_t>(result) < asked) {
@@ -223,7 +224,8 @@ int64_t SendPlain(int fd, GuestBuffer& data, uint32_t flags, const SocketMessage
   const uint32_t name_size = message == nullptr ? 0 : message->name_size_bytes;
   if (piece.size_bytes == data.size()) {
     const KernelUnlockGuard unlocked;
-    return HostCall(SYS_sendto, fd, piece.base, piece.size_bytes, flags, name_size == 0 ? nullptr : message->name, name_size);
+    return HostCall(SYS_sendto, fd, piece.base, piece.size_bytes, flags, name_size == 0 ? nullptr : message->name,
+                    name_size);
   }
   IovecList list(data);
   if (const int64_t error = list.Prepare(); error != 0) {
@@ -270,7 +272,8 @@ int64_t Send(File& file, int fd, GuestBuffer& data, uint32_t flags, SocketMessag
   int64_t sent = 0;
   while (true) {
     const uint64_t asked = data.size();
-    int64_t result = has_control ? SendWhole(file, fd, data, host_flags, *message) : SendPlain(fd, data, host_flags, message);
+    int64_t result =
+        has_control ? SendWhole(file, fd, data, host_flags, *message) : SendPlain(fd, data, host_flags, message);
     if (result >= 0) {
       AdvanceBy(data, static_cast<uint64_t>(result));
       NoteWrite(file);
@@ -306,7 +309,9 @@ int64_t ReadHostSocket(File& file, int fd, GuestBuffer& to, uint32_t flags) {
   return to.size() == 0 ? 0 : Receive(file, fd, to, flags, nullptr);
 }
 
-int64_t WriteHostSocket(File& file, int fd, GuestBuffer& from, uint32_t flags) { return Send(file, fd, from, flags, nullptr); }
+int64_t WriteHostSocket(File& file, int fd, GuestBuffer& from, uint32_t flags) {
+  return Send(file, fd, from, flags, nullptr);
+}
 
 int64_t ReceiveHostSocket(File& file, int fd, SocketMessage& message) {
   const bool is_plain = !message.wants_name && message.control_size_bytes == 0 && !message.wants_flags;

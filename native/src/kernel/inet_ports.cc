@@ -66,7 +66,8 @@ int64_t BindFresh(PortTable& ports, File& file, int fd, const InetAddress& addre
   const uint16_t host_port = HostPortOf(fd);
   const uint16_t guest_port = address.port != 0 ? address.port : host_port;
   // A full table keeps the socket usable inside of the instance as far as it goes; only a listener must be known outside.
-  if (ControlPort* const entry = ports.Add(ProtocolOf(file), guest_port, host_port, InodeOf(fd), to); entry != nullptr) {
+  if (ControlPort* const entry = ports.Add(ProtocolOf(file), guest_port, host_port, InodeOf(fd), to);
+      entry != nullptr) {
     UseEntry(*HostSocketOf(file), *entry, host_port, to);
   }
   return 0;

@@ -172,7 +172,8 @@ int64_t ReadAll(const SocketMessage& message, UnixControl& control) {
 // The guest's control buffer being filled.
 class ControlWriter {
  public:
-  explicit ControlWriter(SocketMessage& message) : message_(message), room_(message.control == 0 ? 0 : message.control_size_bytes) {}
+  explicit ControlWriter(SocketMessage& message)
+      : message_(message), room_(message.control == 0 ? 0 : message.control_size_bytes) {}
   ~ControlWriter() { message_.control_size_bytes = used_; }
   ControlWriter(const ControlWriter&) = delete;
   ControlWriter& operator=(const ControlWriter&) = delete;
@@ -282,7 +283,8 @@ int64_t CheckUnixRights(const UnixRights* rights, const UnixSocket& receiver) {
   return -EOPNOTSUPP;
 }
 
-void WriteUnixControl(SocketMessage& message, const UnixSocket& receiver, const ucred& credentials, UnixRights* rights, bool is_peek) {
+void WriteUnixControl(SocketMessage& message, const UnixSocket& receiver, const ucred& credentials, UnixRights* rights,
+                      bool is_peek) {
   {
     ControlWriter writer(message);
     if (receiver.passes_credentials) {

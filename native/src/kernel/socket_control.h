@@ -39,7 +39,8 @@ int64_t CheckUnixRights(const UnixRights* rights, const UnixSocket& receiver);
 
 /// Fills in the guest's control buffer and msg_flags. Files that find no room are closed and MSG_CTRUNC is told. `rights` (may be null) are
 /// used up, unless the message was only peeked at.
-void WriteUnixControl(SocketMessage& message, const UnixSocket& receiver, const ucred& credentials, UnixRights* rights, bool is_peek);
+void WriteUnixControl(SocketMessage& message, const UnixSocket& receiver, const ucred& credentials, UnixRights* rights,
+                      bool is_peek);
 
 void FreeUnixRights(UnixRights* rights);
 

@@ -169,7 +169,8 @@ int64_t SysSendmsg(Call& call) {
 int64_t SysRecvmsg(Call& call) {
   int64_t error = 0;
   File* const file = FindSocket(call.int_arg(0), error);
-  return file == nullptr ? error : ReceiveHeader(*file, call.int_arg(0), call.arg(1), static_cast<uint32_t>(call.arg(2)));
+  return file == nullptr ? error
+                         : ReceiveHeader(*file, call.int_arg(0), call.arg(1), static_cast<uint32_t>(call.arg(2)));
 }
 
 int64_t SysSendmmsg(Call& call) {
@@ -186,7 +187,8 @@ int64_t SysSendmmsg(Call& call) {
     const uint64_t address = call.arg(1) + done * sizeof(GuestMmsghdr);
     const int64_t result = SendHeader(*file, call.int_arg(0), address, static_cast<uint32_t>(call.arg(3)));
     const auto size = static_cast<uint32_t>(result);
-    error = result < 0 ? result : (CopyToGuest(address + offsetof(GuestMmsghdr, size_bytes), &size, sizeof(size)) ? 0 : -EFAULT);
+    error = result < 0 ? result
+                       : (CopyToGuest(address + offsetof(GuestMmsghdr, size_bytes), &size, sizeof(size)) ? 0 : -EFAULT);
     if (error != 0) {
       break;
     }
@@ -224,7 +226,8 @@ int64_t SysRecvmmsg(Call& call) {
     const uint64_t address = call.arg(1) + done * sizeof(GuestMmsghdr);
     const int64_t result = ReceiveHeader(*file, call.int_arg(0), address, flags);
     const auto size = static_cast<uint32_t>(result);
-    error = result < 0 ? result : (CopyToGuest(address + offsetof(GuestMmsghdr, size_bytes), &size, sizeof(size)) ? 0 : -EFAULT);
+    error = result < 0 ? result
+                       : (CopyToGuest(address + offsetof(GuestMmsghdr, size_bytes), &size, sizeof(size)) ? 0 : -EFAULT);
     if (error != 0) {
       break;
     }

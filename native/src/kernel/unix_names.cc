@@ -46,7 +46,8 @@ uint32_t HashBytes(const uint8_t* bytes, uint32_t size) {
 uint32_t HashNode(uint64_t device, uint64_t inode) { return static_cast<uint32_t>(device * 31 + inode); }
 
 bool AreEqual(const UnixName& name, const uint8_t* address, uint32_t size, int type) {
-  return name.is_abstract() && name.type == type && name.size_bytes == size && __builtin_memcmp(name.address, address, size) == 0;
+  return name.is_abstract() && name.type == type && name.size_bytes == size &&
+         __builtin_memcmp(name.address, address, size) == 0;
 }
 
 UnixName* FindAbstract(NameTable& table, const uint8_t* address, uint32_t size, int type) {
@@ -131,7 +132,8 @@ int64_t BindPath(UnixSocket& socket, const AddressBytes& address, uint32_t size)
   __builtin_memcpy(full, address, kPathOffset);
   __builtin_memcpy(full + kPathOffset, path, length + 1);
   const bool is_bound_meanwhile = socket.name != nullptr;
-  UnixName* const name = table == nullptr || is_bound_meanwhile ? nullptr : NewName(socket, full, kPathOffset + length + 1);
+  UnixName* const name =
+      table == nullptr || is_bound_meanwhile ? nullptr : NewName(socket, full, kPathOffset + length + 1);
   if (name == nullptr) {
     const KernelUnlockGuard unlocked;
     HostCall(SYS_unlinkat, AT_FDCWD, path, 0);

@@ -11,7 +11,7 @@ namespace junction {
 namespace {
 
 // Remembered and otherwise without effect on a unix socket. The bit is the place in this list.
-constexpr int kRememberedOptions[] = {SO_DEBUG,     SO_REUSEADDR, SO_DONTROUTE, SO_BROADCAST,  SO_KEEPALIVE,
+constexpr int kRememberedOptions[] = {SO_DEBUG,     SO_REUSEADDR, SO_DONTROUTE, SO_BROADCAST,   SO_KEEPALIVE,
                                       SO_OOBINLINE, SO_REUSEPORT, SO_TIMESTAMP, SO_TIMESTAMPNS, SO_RXQ_OVFL};
 
 // The option's bit, 0 if it is not remembered.

@@ -13,7 +13,7 @@ namespace junction {
 namespace {
 
 constexpr uint32_t kMaxChunk_bytes = 32768 - sizeof(UnixMessage);  // of a stream: fills a block of the arena
-constexpr uint32_t kSmallestBlock_bytes = 512;  // so that a row of small writes shares one message
+constexpr uint32_t kSmallestBlock_bytes = 512;                     // so that a row of small writes shares one message
 constexpr PollEvents kReadable = POLLIN | POLLRDNORM;
 constexpr uint32_t kOverflowId = 65534;  // what Linux shows where no credentials were sent
 
@@ -99,7 +99,8 @@ int64_t SendChunk(UnixSocket& socket, UnixSocket& peer, SocketMessage& message, 
     }
     chunk->credentials = credentials;
   }
-  const size_t copied = message.data.CopyIn(chunk->data() + chunk->size_bytes, chunk->capacity_bytes - chunk->size_bytes);
+  const size_t copied =
+      message.data.CopyIn(chunk->data() + chunk->size_bytes, chunk->capacity_bytes - chunk->size_bytes);
   chunk->size_bytes += static_cast<uint32_t>(copied);
   peer.unread_bytes += copied;
   if (is_new && copied == 0) {

@@ -235,7 +235,8 @@ int64_t ShutdownUnix(UnixSocket& socket, int how) {
   socket.shutdown |= mode;
   UnixSocket* const peer = socket.peer;
   if (!socket.is_datagram() && peer != nullptr) {
-    peer->shutdown |= static_cast<uint8_t>(((mode & kShutReceive) != 0 ? kShutSend : 0) | ((mode & kShutSend) != 0 ? kShutReceive : 0));
+    peer->shutdown |= static_cast<uint8_t>(((mode & kShutReceive) != 0 ? kShutSend : 0) |
+                                           ((mode & kShutSend) != 0 ? kShutReceive : 0));
     peer->file.wait.Wake(kEnded);
   }
   socket.file.wait.Wake(kEnded);

@@ -45,7 +45,7 @@ struct UnixName {
   UnixSocket* socket;  // whom a connection reaches; null once that is gone
   uint64_t device;     // path names: where the node is; 0, 0 = abstract
   uint64_t inode;
-  uint32_t size_bytes;          // of the whole address
+  uint32_t size_bytes;                       // of the whole address
   uint8_t address[sizeof(sockaddr_un) + 1];  // a path of 108 bytes gets a NUL behind it, as in Linux
 
   bool is_abstract() const { return device == 0 && inode == 0; }
@@ -94,8 +94,8 @@ struct UnixSocket {
   uint32_t connection_count;
   uint32_t backlog;
 
-  WaitQueue room;    // woken when the receive or accept queue gets shorter: senders and connectors
-  List connected;    // datagram: sockets whose peer this is, by connected_node
+  WaitQueue room;  // woken when the receive or accept queue gets shorter: senders and connectors
+  List connected;  // datagram: sockets whose peer this is, by connected_node
   ListNode connected_node;
 
   ucred peer_credentials;
