@@ -222,8 +222,7 @@ int64_t InstallHostHandlers() {
       return error;
     }
   }
-  const uint64_t nothing_blocked = 0;
-  return HostCall(SYS_rt_sigprocmask, SIG_SETMASK, &nothing_blocked, nullptr, sizeof(nothing_blocked));
+  return 0;
 }
 
 void TakeHostSignals(Kthread& kthread) {

@@ -90,7 +90,7 @@ void TakeHostSignals(Kthread& kthread);
 /// First process of an instance: what the host ignores for us (nohup …) the guest ignores too. Before InstallHostHandlers.
 void InheritHostDispositions(SignalActions& actions);
 
-/// Host signal handlers of this process image, after AttachKthread. Ends with all host signals let in. 0 or -errno.
+/// Host signal handlers of this process image. Host signals are to stay blocked until a kthread is attached. 0 or -errno.
 int64_t InstallHostHandlers();
 
 /// Frees what is queued. Kernel lock held.
