@@ -45,6 +45,10 @@ void FreeDeadProcesses();
 /// The vfork parent of `process` may go on: it has a memory of its own, or ends. Kernel lock held.
 void EndVfork(UProc& process);
 
+/// True if no process of the group has a parent in the same session but in another group, so that nobody would continue it if it stopped
+/// (POSIX 3.264). `ignored` does not count. Kernel lock held.
+bool IsOrphanedGroup(int32_t process_group, const UProc* ignored);
+
 /// Enters a new process in the instance's tables and its parent's. Kernel lock held.
 void LinkProcess(UProc& process, UProc* parent);
 

@@ -56,15 +56,11 @@ bool IsLink(const UProc& process) {
 
 // A group that has just lost its last link to its session would never be continued: as Linux' kill_orphaned_pgrp.
 void HangUpIfOrphaned(int32_t group, const UProc* ignored, const UProc& cause) {
-  bool is_orphaned = true;
   bool has_stopped = false;
-  ForEachProcess([&](UProc& process) {
-    if (process.process_group == group && &process != ignored && process.state != UProcState::kZombie) {
-      is_orphaned = is_orphaned && !IsLink(process);
-      has_stopped = has_stopped || process.state == UProcState::kStopped;
-    }
+  ForEachProcess([&](const UProc& process) {
+    has_stopped = has_stopped || (process.process_group == group && process.state == UProcState::kStopped);
   });
-  if (!is_orphaned || !has_stopped) {
+  if (!has_stopped || !IsOrphanedGroup(group, ignored)) {
     return;
   }
   ForEachProcess([&](UProc& process) {
@@ -179,6 +175,16 @@ void DieBySignal(int signal) {
 }
 
 }  // namespace
+
+bool IsOrphanedGroup(int32_t process_group, const UProc* ignored) {
+  bool is_orphaned = true;
+  ForEachProcess([&](const UProc& process) {
+    if (process.process_group == process_group && &process != ignored && process.state != UProcState::kZombie) {
+      is_orphaned = is_orphaned && !IsLink(process);
+    }
+  });
+  return is_orphaned;
+}
 
 void EndProcess(UProc& process, GuestThread* last_thread) {
   const bool is_own = CurrentKthread()->group == &process.group;

@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "base/read_file.h"
+#include "kernel/uproc.h"
 #include "loader/program.h"
 #include "run/guest_process.h"
 #include "run/instance_run.h"
@@ -70,6 +71,7 @@ int Run(int argc, char** argv) {
 }  // namespace
 
 int main(int argc, char** argv, char** envp) {
+  junction::g_image.crash_report = true;
   if (junction::IsSecondStage(argc, argv)) {
     junction::RunSecondStage(argc, argv, envp);
   }
