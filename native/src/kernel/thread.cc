@@ -6,6 +6,7 @@
 
 #include "kernel/futex.h"
 #include "kernel/guest_memory.h"
+#include "kernel/memory.h"
 #include "kernel/process.h"
 #include "uthread/vector_state.h"
 
@@ -110,11 +111,15 @@ int64_t CloneThread(GuestThread& parent, const CloneArguments& arguments) {
 void ExitCurrentThread() {
   GuestThread& thread = CurrentThread();
   UProc& process = *thread.process;
+  const bool is_last = process.group.uthread_count == 1;
   thread.is_ending = true;
+  if (is_last && process.memory->references == 1) {
+    thread.clear_child_tid = 0;  // nobody is left who could look at it: Linux leaves the word alone (mm_release)
+  }
   ReleaseThreadFutexes(thread);
   ClearPending(thread.pending);
   UnlinkThreadId(thread);
-  if (process.group.uthread_count == 1) {
+  if (is_last) {
     EndProcess(process, &thread);
     ExitHostProcess(process);
   }
