@@ -7,6 +7,8 @@
 #include "kernel/futex_table.h"
 #include "kernel/guest_atomic.h"
 #include "kernel/guest_memory.h"
+#include "kernel/memory.h"
+#include "kernel/uproc.h"
 
 namespace junction {
 namespace {
@@ -60,6 +62,9 @@ bool MarkOwnerDead(const GuestThread& thread, const DeadFutex& futex) {
   }
 }
 
+// Somebody besides the current thread: another thread, or a process on the other side of a vfork.
+bool HasOtherUsers(const UProc& process) { return process.group.uthread_count > 1 || process.memory->references > 1; }
+
 void WalkRobustList(const GuestThread& thread) {
   RobustListHead head;
   if (!CopyFromGuest(&head, thread.robust_list, sizeof(head))) {
@@ -94,12 +99,11 @@ void ReleaseThreadFutexes(GuestThread& thread) {
     thread.robust_list = 0;
   }
   ReleasePiFutexes(thread);
-  if (thread.clear_child_tid != 0) {
-    if (StoreGuestWord(thread.clear_child_tid, 0) == 0) {
-      WakeFutex(thread.clear_child_tid, 1);
-    }
-    thread.clear_child_tid = 0;
+  // As in Linux, the last user of an address space leaves it as it is.
+  if (thread.clear_child_tid != 0 && HasOtherUsers(*thread.process) && StoreGuestWord(thread.clear_child_tid, 0) == 0) {
+    WakeFutex(thread.clear_child_tid, 1);
   }
+  thread.clear_child_tid = 0;
 }
 
 }  // namespace junction

@@ -70,8 +70,10 @@ int64_t AdviseFork(AddressSpace& space, uint64_t address, uint64_t size_bytes, F
 // mlockall, what cannot be read in is no error.
 int64_t LockPresent(AddressSpace& space, bool on_fault) {
   for (const Vma* vma = FindVmaFrom(space, 0); vma != nullptr; vma = FindVmaFrom(space, vma->end)) {
+    // The host grows the stack by itself, so of that the table knows more than there is.
+    const bool is_named = vma->object != nullptr && vma->object->device == kNamedMemory;
     const int64_t error = HostCall(SYS_mlock2, vma->start, vma->size_bytes(), on_fault ? MLOCK_ONFAULT : 0);
-    if (error == -EPERM || (error == -ENOMEM && (vma->flags & kVmaProtection) != 0)) {
+    if (error == -EPERM || (error == -ENOMEM && !is_named && (vma->flags & kVmaProtection) != 0)) {
       return error;
     }
   }
