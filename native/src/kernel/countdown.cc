@@ -24,7 +24,8 @@ constexpr uint32_t kIdleShare = 8;  // less than this part of the time on a CPU 
 uint64_t UserCpu_ns() {
   rusage usage = {};
   HostCall(SYS_getrusage, RUSAGE_SELF, &usage);
-  return static_cast<uint64_t>(usage.ru_utime.tv_sec) * kSecond_ns + static_cast<uint64_t>(usage.ru_utime.tv_usec) * 1000;
+  return static_cast<uint64_t>(usage.ru_utime.tv_sec) * kSecond_ns +
+         static_cast<uint64_t>(usage.ru_utime.tv_usec) * 1000;
 }
 
 // How long to leave a CPU-time countdown alone.

@@ -19,8 +19,8 @@ struct EpollItem;
 
 /// An epoll descriptor's object. Kernel lock held.
 struct EpollFile : File {
-  List ready;         // EpollItem::ready_node, the one that waited longest first
-  WaitQueue waiters;  // calls of epoll_wait; polls of the descriptor itself wait in File::wait
+  List ready;           // EpollItem::ready_node, the one that waited longest first
+  WaitQueue waiters;    // calls of epoll_wait; polls of the descriptor itself wait in File::wait
   EpollItem** buckets;  // by descriptor, chained; a power of two of them
   uint32_t bucket_count;
   uint32_t item_count;

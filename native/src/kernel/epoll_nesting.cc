@@ -12,7 +12,7 @@ namespace {
 constexpr uint32_t kMostNests = 4;  // EP_MAX_NESTS
 
 struct Walk {
-  uint32_t visit;  // marks the epolls that it has been to, so that many paths to one cost one visit
+  uint32_t visit;              // marks the epolls that it has been to, so that many paths to one cost one visit
   const EpollFile* forbidden;  // to be met = a ring
   bool is_ring;
 };

@@ -299,10 +299,9 @@ bool PollHost(uint64_t timeout_ns) {
   epoll_event events[kEventsAtOnce];
   const timespec timeout = ToTimespec(timeout_ns == kNever ? 0 : timeout_ns);
   const int64_t count =
-      timeout_ns == 0
-          ? HostCall(SYS_epoll_pwait, fd, events, kEventsAtOnce, 0, nullptr, kSignalMask_bytes)
-          : junction_host_park_poll(fd, events, kEventsAtOnce, timeout_ns == kNever ? nullptr : &timeout,
-                                    &CurrentKthread()->park_word);
+      timeout_ns == 0 ? HostCall(SYS_epoll_pwait, fd, events, kEventsAtOnce, 0, nullptr, kSignalMask_bytes)
+                      : junction_host_park_poll(fd, events, kEventsAtOnce, timeout_ns == kNever ? nullptr : &timeout,
+                                                &CurrentKthread()->park_word);
   if (count > 0) {
     const KernelLockGuard locked;
     TakeEdges(events, count);

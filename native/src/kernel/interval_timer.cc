@@ -110,7 +110,8 @@ int64_t SysAlarm(Call& call) {
   const itimerval old = SettingOf(call.process(), ITIMER_REAL);
   Set(timers->intervals[ITIMER_REAL], seconds * kSecond_ns, 0);
   // Rounded, but never to 0 while it ran.
-  const bool is_rounded_up = (old.it_value.tv_sec == 0 && old.it_value.tv_usec != 0) || old.it_value.tv_usec >= kMicroseconds / 2;
+  const bool is_rounded_up =
+      (old.it_value.tv_sec == 0 && old.it_value.tv_usec != 0) || old.it_value.tv_usec >= kMicroseconds / 2;
   return old.it_value.tv_sec + (is_rounded_up ? 1 : 0);
 }
 

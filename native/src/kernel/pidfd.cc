@@ -15,7 +15,7 @@ namespace junction {
 namespace {
 
 struct PidFile : File {
-  UProc* process;  // referenced: its object outlives the process
+  UProc* process;      // referenced: its object outlives the process
   Waiter exit_waiter;  // in process->state_changed
 };
 

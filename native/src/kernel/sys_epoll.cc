@@ -16,7 +16,8 @@ namespace {
 constexpr uint64_t kMillisecond_ns = 1'000'000;
 constexpr uint64_t kUserMemoryEnd = 0x7ffffffff000;  // TASK_SIZE_MAX
 constexpr uint32_t kWaitsPerHarvest = 16;  // a program that always has something ready must learn of host events too
-constexpr uint32_t kExclusiveMayHave = EPOLLIN | EPOLLOUT | EPOLLERR | EPOLLHUP | EPOLLWAKEUP | EPOLLET | EPOLLEXCLUSIVE;
+constexpr uint32_t kExclusiveMayHave =
+    EPOLLIN | EPOLLOUT | EPOLLERR | EPOLLHUP | EPOLLWAKEUP | EPOLLET | EPOLLEXCLUSIVE;
 
 uint32_t g_waits;  // of this process image
 

@@ -97,8 +97,7 @@ int64_t SysPpoll(Call& call) {
   if (const int64_t error = SetWaitMask(call.thread(), call.arg(3), call.arg(4)); error != 0) {
     return error;
   }
-  const int64_t result =
-      timeout.Finish(DoPoll(call.arg(0), static_cast<uint32_t>(call.arg(1)), timeout));
+  const int64_t result = timeout.Finish(DoPoll(call.arg(0), static_cast<uint32_t>(call.arg(1)), timeout));
   RestoreWaitMask(call.thread(), result);
   return result;
 }

@@ -21,15 +21,14 @@ constexpr uint64_t kCpuClockLook_ns = 1'000'000;
 clockid_t HostClock(clockid_t clock) {
   constexpr uint32_t kPerThread = 4;
   const auto tid = static_cast<uint32_t>(~(clock >> 3));
-  const bool is_ours =
-      clock < 0 && (static_cast<uint32_t>(clock) & kPerThread) != 0 && tid >= kFirstThreadId;
+  const bool is_ours = clock < 0 && (static_cast<uint32_t>(clock) & kPerThread) != 0 && tid >= kFirstThreadId;
   return is_ours ? CLOCK_THREAD_CPUTIME_ID : clock;
 }
 
 // What a sleep waits for.
 struct Sleep {
   clockid_t clock;
-  uint64_t deadline_ns;  // of CLOCK_MONOTONIC, or of the process' CPU clock
+  uint64_t deadline_ns;   // of CLOCK_MONOTONIC, or of the process' CPU clock
   uint64_t left_address;  // where an interrupted relative sleep leaves what remains; 0 = nowhere
   bool is_absolute;
 };

@@ -45,7 +45,8 @@ int64_t WaitTimeout::ReadTimeval(uint64_t guest_address) {
   const uint64_t part_ns = static_cast<uint64_t>(duration.tv_usec % kMicroseconds) * 1000;
   address = guest_address;
   is_timeval = true;
-  Start(AddTimes(AddTimes(ToNanoseconds({duration.tv_sec, 0}), ToNanoseconds({static_cast<time_t>(carried), 0})), part_ns));
+  Start(AddTimes(AddTimes(ToNanoseconds({duration.tv_sec, 0}), ToNanoseconds({static_cast<time_t>(carried), 0})),
+                 part_ns));
   return 0;
 }
 
