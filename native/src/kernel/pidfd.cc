@@ -65,6 +65,19 @@ UProc* ProcessOfPidfd(File& file) {
   return FindProcess(process->pid) == process ? process : nullptr;
 }
 
+int64_t OpenPidfd(UProc& process, uint32_t flags) {
+  auto* const file = ArenaNew<PidFile>();
+  if (file == nullptr) {
+    return -ENOMEM;
+  }
+  InitFile(*file, kPidOps, FileKind::kPidfd, O_RDWR | flags);
+  file->process = &ReferenceProcess(process);
+  file->exit_waiter.notify = &OnStateChange;
+  file->exit_waiter.context = file;
+  process.state_changed.Add(file->exit_waiter);
+  return InstallFile(*file, true);
+}
+
 int64_t SysPidfdOpen(Call& call) {
   const int32_t pid = call.int_arg(0);
   const uint32_t flags = static_cast<uint32_t>(call.int_arg(1));
@@ -75,16 +88,7 @@ int64_t SysPidfdOpen(Call& call) {
   if (process == nullptr) {
     return FindThread(pid) != nullptr ? -EINVAL : -ESRCH;
   }
-  auto* const file = ArenaNew<PidFile>();
-  if (file == nullptr) {
-    return -ENOMEM;
-  }
-  InitFile(*file, kPidOps, FileKind::kPidfd, O_RDWR | flags);
-  file->process = &ReferenceProcess(*process);
-  file->exit_waiter.notify = &OnStateChange;
-  file->exit_waiter.context = file;
-  process->state_changed.Add(file->exit_waiter);
-  return InstallFile(*file, true);
+  return OpenPidfd(*process, flags);
 }
 
 int64_t SysPidfdSendSignal(Call& call) {

@@ -196,7 +196,7 @@ PosixTimers* EnsurePosixTimers(UProc& process) {
   return process.timers;
 }
 
-void ResetTimersForExec(UProc& process) {
+void ForgetTimersForExec(UProc& process) {
   while (process.timers != nullptr && !process.timers->timers.empty()) {
     DeleteTimer(*process.timers, *JUNCTION_OWNER(process.timers->timers.first(), PosixTimer, node));
   }
@@ -206,7 +206,7 @@ void ReleasePosixTimers(UProc& process) {
   if (process.timers == nullptr) {
     return;
   }
-  ResetTimersForExec(process);
+  ForgetTimersForExec(process);
   for (Countdown& interval : process.timers->intervals) {
     interval.Stop();
   }

@@ -34,7 +34,7 @@ struct PosixTimers {
 PosixTimers* EnsurePosixTimers(UProc& process);
 
 /// execve: POSIX timers go, interval timers stay. Kernel lock held.
-void ResetTimersForExec(UProc& process);
+void ForgetTimersForExec(UProc& process);
 
 /// The process ends: all of them go. Kernel lock held.
 void ReleasePosixTimers(UProc& process);
