@@ -61,7 +61,7 @@ struct File {
   uint64_t inode;         // st_ino, and the number in /proc/self/fd of pipes and sockets
 
   // host streams
-  uint32_t ready;         // edges seen by the host poller and not yet used up: POLLIN, POLLOUT … (host_poller.h)
+  uint32_t ready;         // what may hold: set by the host poller only, cleared by who gets EAGAIN (host_poller.h)
   int32_t host_domain;    // sockets: AF_INET …; 0 = no socket
   int32_t host_type;      // SOCK_STREAM …
   int32_t host_protocol;
@@ -112,6 +112,7 @@ struct FdEntry {
   bool is_close_on_exec;
   bool is_reserved;      // not the guest's: a host descriptor of the kernel's, or one that is just being closed
   bool has_placeholder;  // virtual, and its number is taken at the host too, so that the host's next number is the guest's next
+  uint32_t watch;        // host_poller.cc: serial of its registration with a process' poller; 0 = none
 };
 
 inline constexpr int kReservedHostFds = 8;

@@ -54,7 +54,8 @@ struct UProc {
   SignalActions* actions;
   PendingSignals pending;
   WaitQueue signal_arrived;  // signalfd, sigtimedwait: woken for each queued signal
-  PosixTimers* timers;       // POSIX timers and the real interval timer; null until one is made
+  PosixTimers* timers;       // POSIX and interval timers; null until one is made
+  List timer_files;          // timerfd.cc: those that count on this process' timer queue
 
   // end and job control
   int32_t wait_status;       // as wait4 gives it
@@ -90,11 +91,20 @@ struct Instance {
   uint64_t next_inode;  // of pipes, sockets, anonymous files
   uint64_t next_memory_id;
   uint64_t random_key[4];  // random.cc; zero = not seeded yet
+  uint32_t next_serial;  // NextSerial
   GuestThread** threads_by_id;  // thread_ids.cc
   List dying;                   // UProc::instance_node: waited for, but the host process may still stand on their memory
 };
 
 inline Instance& TheInstance() { return *static_cast<Instance*>(Arena().kernel_root); }
+/// A number that no other process of the instance uses as a mark in shared objects; never 0. Kernel lock held.
+inline uint32_t NextSerial() {
+  uint32_t& serial = TheInstance().next_serial;
+  if (++serial == 0) {
+    ++serial;
+  }
+  return serial;
+}
 inline UProc& CurrentProcess() { return *CurrentThread().process; }
 
 /// Guest threads other than the first of their process have ids from here on: host ids never reach it (PID_MAX_LIMIT of Linux).
