@@ -6,7 +6,6 @@
 
 #include "kernel/futex.h"
 #include "kernel/guest_memory.h"
-#include "kernel/memory.h"
 #include "kernel/process.h"
 #include "uthread/vector_state.h"
 
@@ -113,9 +112,6 @@ void ExitCurrentThread() {
   UProc& process = *thread.process;
   const bool is_last = process.group.uthread_count == 1;
   thread.is_ending = true;
-  if (is_last && process.memory->references == 1) {
-    thread.clear_child_tid = 0;  // nobody is left who could look at it: Linux leaves the word alone (mm_release)
-  }
   ReleaseThreadFutexes(thread);
   ClearPending(thread.pending);
   UnlinkThreadId(thread);
