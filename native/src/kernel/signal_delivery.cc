@@ -39,22 +39,8 @@ void WaitWhileStopped(GuestThread& thread) {
   }
 }
 
-// Nobody in its session could continue a group that stops: POSIX 3.264. A stop from a terminal has no effect then.
-bool IsOrphanedGroup(int32_t group) {
-  const List& processes = TheInstance().processes;
-  for (ListNode* node = processes.first(); node != nullptr; node = processes.Next(node)) {
-    const UProc& process = *JUNCTION_OWNER(node, UProc, instance_node);
-    const UProc* const parent = process.parent;
-    if (process.process_group == group && process.state != UProcState::kZombie && parent != nullptr &&
-        parent->session == process.session && parent->process_group != group) {
-      return false;
-    }
-  }
-  return true;
-}
-
 void Stop(UProc& process, int signal) {
-  if (signal != SIGSTOP && IsOrphanedGroup(process.process_group)) {
+  if (signal != SIGSTOP && IsOrphanedGroup(process.process_group, nullptr)) {
     return;
   }
   process.state = UProcState::kStopped;
