@@ -15,7 +15,8 @@ namespace junction {
 namespace {
 
 constexpr size_t kSmall_bytes = 32;
-constexpr size_t kBlock_bytes = 64;
+constexpr size_t kBlock_words = 16;
+constexpr size_t kPiece_bytes = 512;  // a copy to the guest has a cost of its own
 constexpr uint64_t kSignalCheck_bytes = 4096;  // as Linux: a signal ends a large request at a page
 constexpr uint64_t kYield_bytes = 65536;       // others run in between
 
@@ -43,11 +44,14 @@ int64_t LargeRequest(const GuestThread& thread, uint64_t address, uint64_t size_
     }
   }
   uint64_t done = 0;
+  uint64_t blocks = 0;
   while (done < size_bytes) {
-    uint32_t block[kBlock_bytes / sizeof(uint32_t)];
-    ChaChaBlock(key, done / kBlock_bytes, block);
-    const uint64_t piece = size_bytes - done < kBlock_bytes ? size_bytes - done : kBlock_bytes;
-    if (!CopyToGuest(address + done, block, piece)) {
+    uint32_t words[kPiece_bytes / sizeof(uint32_t)];
+    const uint64_t piece = size_bytes - done < kPiece_bytes ? size_bytes - done : kPiece_bytes;
+    for (size_t at = 0; at * sizeof(uint32_t) < piece; at += kBlock_words) {
+      ChaChaBlock(key, blocks++, words + at);
+    }
+    if (!CopyToGuest(address + done, words, piece)) {
       return done != 0 ? static_cast<int64_t>(done) : -EFAULT;
     }
     done += piece;
