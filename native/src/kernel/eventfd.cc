@@ -40,6 +40,9 @@ int64_t ReadEvent(File& file, GuestBuffer& to, bool is_nonblocking) {
     }
   }
   const uint64_t value = event.is_semaphore ? 1 : event.count;
+  if (to.CopyOut(&value, sizeof(value)) != sizeof(value)) {
+    return -EFAULT;  // nothing is lost by it
+  }
   event.count -= value;
   if (!file.wait.empty()) {
     file.wait.Wake(POLLOUT);
@@ -47,7 +50,7 @@ int64_t ReadEvent(File& file, GuestBuffer& to, bool is_nonblocking) {
       file.wait.Wake(POLLIN);  // semaphore: one reader a wake-up
     }
   }
-  return to.CopyOut(&value, sizeof(value)) == sizeof(value) ? static_cast<int64_t>(sizeof(value)) : -EFAULT;
+  return sizeof(value);
 }
 
 int64_t WriteEvent(File& file, GuestBuffer& from, bool is_nonblocking) {
