@@ -54,11 +54,6 @@ GuestIovec GuestBuffer::Piece() {
   return {0, 0};
 }
 
-void GuestBuffer::Advance(uint64_t size_bytes) {
-  offset_ += size_bytes;
-  done_ += size_bytes;
-}
-
 template <typename CopyPiece>
 size_t GuestBuffer::Move(size_t size_bytes, CopyPiece copy_piece) {
   size_t moved = 0;
@@ -80,13 +75,13 @@ size_t GuestBuffer::Move(size_t size_bytes, CopyPiece copy_piece) {
   return moved;
 }
 
-size_t GuestBuffer::CopyOut(const void* from, size_t size_bytes) {
+size_t GuestBuffer::CopyOutByPieces(const void* from, size_t size_bytes) {
   return Move(size_bytes, [from](uint64_t guest, size_t offset, size_t size) {
     return junction_copy(reinterpret_cast<void*>(guest), static_cast<const char*>(from) + offset, size);
   });
 }
 
-size_t GuestBuffer::CopyIn(void* to, size_t size_bytes) {
+size_t GuestBuffer::CopyInByPieces(void* to, size_t size_bytes) {
   return Move(size_bytes, [to](uint64_t guest, size_t offset, size_t size) {
     return junction_copy(static_cast<char*>(to) + offset, reinterpret_cast<const void*>(guest), size);
   });

@@ -31,17 +31,38 @@ class GuestBuffer {
   uint64_t done() const { return done_; }
 
   /// Copies up to `size_bytes` to the guest and moves on; how many were copied, fewer at the end or at a bad address.
-  size_t CopyOut(const void* from, size_t size_bytes);
+  size_t CopyOut(const void* from, size_t size_bytes) {
+    if (!IsWithin(size_bytes) || junction_copy(Next(), from, size_bytes) != 0) [[unlikely]] {
+      return CopyOutByPieces(from, size_bytes);
+    }
+    Advance(size_bytes);
+    return size_bytes;
+  }
   /// Copies up to `size_bytes` from the guest and moves on.
-  size_t CopyIn(void* to, size_t size_bytes);
+  size_t CopyIn(void* to, size_t size_bytes) {
+    if (!IsWithin(size_bytes) || junction_copy(to, Next(), size_bytes) != 0) [[unlikely]] {
+      return CopyInByPieces(to, size_bytes);
+    }
+    Advance(size_bytes);
+    return size_bytes;
+  }
   /// The piece that is next, for a host call on guest memory; size 0 at the end or at a bad address of an iovec.
   GuestIovec Piece();
   /// Counts `size_bytes` of that piece as moved.
-  void Advance(uint64_t size_bytes);
+  void Advance(uint64_t size_bytes) {
+    offset_ += size_bytes;
+    done_ += size_bytes;
+  }
   /// True once a copy met a bad address.
   bool has_faulted() const { return has_faulted_; }
 
  private:
+  // The hot case, for code in line: one range, and all of it.
+  bool IsWithin(size_t size_bytes) const { return array_ == 0 && size_bytes <= total_ - done_; }
+  void* Next() const { return reinterpret_cast<void*>(single_.base + offset_); }
+
+  size_t CopyOutByPieces(const void* from, size_t size_bytes);
+  size_t CopyInByPieces(void* to, size_t size_bytes);
   template <typename CopyPiece>
   size_t Move(size_t size_bytes, CopyPiece copy_piece);
 
