@@ -2,6 +2,7 @@
 #include "kernel/epoll.h"
 
 #include <poll.h>
+#include <sys/socket.h>
 
 #include <cerrno>
 
@@ -100,19 +101,8 @@ bool OnEvent(Waiter& waiter, PollEvents events) {
 void SetEvents(EpollItem& item, const epoll_event& event) {
   item.events = event.events | kUnaskedEvents;
   item.data = event.data.u64;
-  item.fresh = 0;
   item.waiter.interest = WakeInterest(item.events & kAskedEvents);
   item.waiter.is_exclusive = (item.events & EPOLLEXCLUSIVE) != 0;
-}
-
-// A registration looks at once whether there is something to report.
-void LookNow(EpollItem& item) {
-  const uint32_t holds = PollFile(*item.file, item.fd) & Interest(item);
-  if (holds != 0) {
-    item.fresh = holds;
-    Queue(item);
-    WakeWaiters(*item.epoll);
-  }
 }
 
 void DeleteItem(EpollItem& item) {
@@ -129,6 +119,39 @@ void DeleteItem(EpollItem& item) {
   ArenaDelete(&item);  // its waiter leaves the queue
 }
 
+constexpr uint32_t kWritable =
+    POLLOUT | 0x100;  // POLLWRNORM: edges and polls bring both, a new registration sets only POLLOUT
+
+// A connected TCP socket that an edge or a poll found writable and that has not met EAGAIN since, if nothing else is in doubt.
+bool IsKnownWritable(const File& file, uint32_t interest) {
+  const bool is_tcp = file.host_type == SOCK_STREAM && (file.host_domain == AF_INET || file.host_domain == AF_INET6);
+  return is_tcp && file.is_nonblocking() && (interest & POLLOUT) != 0 && (file.ready & kWritable) == kWritable &&
+         (file.ready & (interest | kUnaskedEvents) & ~kWritable) == 0;
+}
+
+// May be asked of the host; else nothing of interest holds. With several kthreads `ready` may have lost an edge (host_poller.cc).
+bool IsInDoubt(const EpollItem& item) {
+  return ((item.file->ready | item.fresh) & Interest(item)) != 0 || CurrentKthread()->group->kthread_count > 1;
+}
+
+uint32_t AskHost(EpollItem& item) {
+  const uint32_t interest = Interest(item);
+  if (IsKnownWritable(*item.file, interest)) {
+    return interest & kWritable;
+  }
+  return RefreshHostReady(*item.file, item.fd) & interest;
+}
+
+// A registration looks at once whether there is something to report.
+void LookNow(EpollItem& item) {
+  const uint32_t holds = IsHost(item) ? AskHost(item) : PollFile(*item.file, item.fd) & Interest(item);
+  if (holds != 0) {
+    item.fresh = holds;
+    Queue(item);
+    WakeWaiters(*item.epoll);
+  }
+}
+
 // What a host item may report: the reasoning is at the top of host_poller.cc.
 uint32_t HostEvents(EpollItem& item) {
   const uint32_t interest = Interest(item);
@@ -143,7 +166,7 @@ uint32_t HostEvents(EpollItem& item) {
   if ((fresh & file.ready) != 0 && file.is_nonblocking()) {
     return fresh & file.ready;
   }
-  return RefreshHostReady(*item.file, item.fd) & interest;
+  return AskHost(item);
 }
 
 uint32_t CurrentEvents(EpollItem& item) {
@@ -263,7 +286,7 @@ int64_t AddEpollItem(EpollFile& epoll, File& file, int32_t fd, const epoll_event
   ++epoll.item_count;
   file.epoll_items.PushBack(item->file_node);
   file.wait.Add(item->waiter);
-  if (must_look) {
+  if (must_look && (!IsHost(*item) || IsInDoubt(*item))) {
     LookNow(*item);
   }
   return 0;
@@ -279,7 +302,9 @@ int64_t ChangeEpollItem(EpollFile& epoll, File& file, int32_t fd, const epoll_ev
   }
   SetEvents(*item, event);
   item->ready_node.Unlink();
-  if (!IsHost(*item) || (file.ready & Interest(*item)) != 0) {
+  const bool must_look = !IsHost(*item) || IsInDoubt(*item);
+  item->fresh = 0;
+  if (must_look) {
     LookNow(*item);
   }
   return 0;

@@ -26,6 +26,7 @@
 //       report would take a read by somebody who was not told to, and ends in EAGAIN. Else the host is asked, exactly: a listener
 //       of which one connection was accepted, a read that filled its buffer, POLLOUT that stays on, a blocking socket, where a false
 //       report would hang the program.
+//       POLLOUT of a connected TCP socket that was writable and has not met EAGAIN since is believed: at worst a write meets EAGAIN.
 //   poll, select   ask the host once before they wait, and again for those files that an edge woke.
 // So a request and its answer cost the host's read and write, and the share of a request in one harvest.
 //
