@@ -8,6 +8,7 @@
 #include "kernel/guest_memory.h"
 #include "kernel/signal_sets.h"
 #include "kernel/uproc.h"
+#include "kernel/vma.h"
 #include "uthread/address_map.h"
 #include "uthread/host_call.h"
 #include "uthread/text_buffer.h"
@@ -15,7 +16,7 @@
 namespace junction {
 namespace {
 
-using Report = TextBuffer<2048>;
+using Report = TextBuffer<3072>;
 
 constexpr int kMostFrames = 16;
 constexpr int kErrorFd = 2;
@@ -39,6 +40,35 @@ const char* SignalName(int signal) {
   }
 }
 
+// The last part of the name: the whole path is long and the program's own is told anyway.
+void AddName(Report& report, const MappedObject& object) {
+  uint32_t start = object.name_size_bytes;
+  while (start > 0 && object.name()[start - 1] != '/') {
+    --start;
+  }
+  for (uint32_t i = start; i < object.name_size_bytes; ++i) {
+    report.AddChar(object.name()[i]);
+  }
+}
+
+// What an address belongs to: `libc.so.6+0x271ab`, as an offset in the file.
+void AddPlace(Report& report, const AddressSpace& space, uint64_t address) {
+  if (address >= kKernelAreaLow && address < kKernelAreaHigh) {
+    report.Add(" (memory of the Junction kernel)");
+    return;
+  }
+  const Vma* const vma = FindVma(space, address);
+  if (vma == nullptr) {
+    report.Add(" (nothing mapped there)");
+  } else if (vma->object == nullptr || vma->object->name_size_bytes == 0) {
+    report.Add(" (anonymous memory)");
+  } else {
+    report.Add(" (");
+    AddName(report, *vma->object);
+    report.AddChar('+').AddHex(address - vma->start + vma->offset).AddChar(')');
+  }
+}
+
 void AddCause(Report& report, const GuestThread& thread, const siginfo_t& info) {
   const UProc& process = *thread.process;
   report.Add("junction: ").Add(process.exe_path).Add(" (process ").AddSigned(process.pid);
@@ -49,12 +79,12 @@ void AddCause(Report& report, const GuestThread& thread, const siginfo_t& info) 
   } else if (IsIn(info.si_signo, kSynchronousSignals)) {
     const auto address = reinterpret_cast<uint64_t>(info.si_addr);
     report.Add(", address ").AddHex(address);
-    if (address < 4096) {
-      report.Add(" (first page)");
-    } else if (address >= kKernelAreaLow && address < kKernelAreaHigh) {
-      report.Add(" (memory of the Junction kernel)");
+    if (info.si_code != SI_KERNEL) {
+      AddPlace(report, *process.memory, address);
     }
   }
+  report.Add("\njunction:   at ").AddHex(thread.frame.rip);
+  AddPlace(report, *process.memory, thread.frame.rip);
   report.AddChar('\n');
 }
 
@@ -82,21 +112,21 @@ void AddRegisters(Report& report, const GuestFrame& frame) {
 }
 
 // Along the frame pointers: right where the program keeps them, else short.
-void AddBacktrace(Report& report, const GuestFrame& frame) {
-  report.Add("junction:   called from");
-  uint64_t at = frame.rbp;
+void AddBacktrace(Report& report, const GuestThread& thread) {
+  uint64_t at = thread.frame.rbp;
   for (int i = 0; i < kMostFrames; ++i) {
     uint64_t link[2];  // the caller's rbp, the return address
     if (at % 8 != 0 || !CopyFromGuest(link, at, sizeof(link)) || link[1] == 0) {
       break;
     }
-    report.AddChar(' ').AddHex(link[1]);
+    report.Add("junction:   called from ").AddHex(link[1]);
+    AddPlace(report, *thread.process->memory, link[1]);
+    report.AddChar('\n');
     if (link[0] <= at) {
       break;
     }
     at = link[0];
   }
-  report.AddChar('\n');
 }
 
 }  // namespace
@@ -109,7 +139,7 @@ void ReportCrash(GuestThread& thread, const siginfo_t& info) {
   Report report;
   AddCause(report, thread, info);
   AddRegisters(report, thread.frame);
-  AddBacktrace(report, thread.frame);
+  AddBacktrace(report, thread);
   const KernelUnlockGuard unlocked;
   HostCall(SYS_write, kErrorFd, report.data(), report.size());
 }
