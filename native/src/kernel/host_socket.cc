@@ -19,6 +19,7 @@ namespace junction {
 namespace {
 
 constexpr int kNetlinkRoute = 0;
+constexpr int kMptcp = 262;  // IPPROTO_MPTCP, the last number; refused, and callers fall back to TCP
 
 void Release(File& file) {
   ForgetShortReads();  // its peer may be ours
@@ -34,6 +35,9 @@ int64_t CheckProtocol(int domain, int type, int protocol) {
       return -ESOCKTNOSUPPORT;
     }
     return protocol == kNetlinkRoute ? 0 : -EPROTONOSUPPORT;
+  }
+  if (protocol < 0 || protocol > kMptcp) {
+    return -EINVAL;
   }
   switch (type) {
     case SOCK_STREAM:

@@ -6,6 +6,7 @@
 
 #include "kernel/call.h"
 #include "kernel/fd_table.h"
+#include "kernel/fd_transit.h"
 #include "kernel/guest_memory.h"
 
 namespace junction {
@@ -24,42 +25,17 @@ UnixRights* NewRights(uint32_t capacity) {
   return rights;
 }
 
-// The process of this kthread. Files are also released where there is no current thread.
-UProc& OwnProcess() { return *reinterpret_cast<UProc*>(CurrentKthread()->group); }
-
-// A copy of a host descriptor that the guest has, at a number that is kept from it: more than ReserveHostFd has room for.
-int64_t HoldHostFd(int32_t fd) {
-  constexpr uint32_t kLowest = 64;  // away from the numbers that guests choose for dup2
-  FdTable& table = CurrentFdTable();
-  int64_t minimum = kLowest;
-  while (true) {
-    const int64_t copy = HostCall(SYS_fcntl, fd, F_DUPFD_CLOEXEC, minimum);
-    if (copy < 0) {
-      return copy == -EINVAL ? -EMFILE : copy;
-    }
-    const auto number = static_cast<uint32_t>(copy);
-    if (IsFdFree(table, number) && EnsureFdCapacity(table, number + 1)) {
-      table.entries[number].is_reserved = true;
-      return copy;
-    }
-    HostCall(SYS_close, copy);
-    if (number >= kMaxDescriptors) {
-      return -EMFILE;
-    }
-    minimum = copy + 1;
-  }
-}
-
 // A file that is given up may be a socket with files in its queue, and so on: they are freed one after the other, for the stack would not
 // hold a long chain. Only in use with the kernel lock held, so that each process image can have its own.
 List g_unwanted;
 bool g_is_freeing = false;
 
 // Gives up one file on its way.
-void Drop(UnixRight& right) {
-  if (right.host_fd >= 0 && right.pid == OwnProcess().pid && OwnProcess().files != nullptr) {
-    UnreserveFd(*OwnProcess().files, right.host_fd);
-    HostCall(SYS_close, right.host_fd);
+void Drop(const UnixRight& right) {
+  if (right.ticket != 0) {
+    if (const int64_t fd = TakeFromFdTransit(right.ticket, true); fd >= 0) {
+      HostCall(SYS_close, fd);
+    }
   }
   Unreference(*right.file);
 }
@@ -70,17 +46,14 @@ int64_t AddRight(UnixRights& rights, int32_t fd) {
   if (file == nullptr) {
     return -EBADF;
   }
-  UnixRight& right = rights.rights[rights.count];
-  right.host_fd = -1;
+  int64_t ticket = 0;
   if (!file->is_virtual()) {
-    const int64_t held = HoldHostFd(fd);
-    if (held < 0) {
-      return held;
+    ticket = SendToFdTransit(fd);
+    if (ticket < 0) {
+      return ticket;
     }
-    right.host_fd = static_cast<int32_t>(held);
   }
-  right.pid = CurrentProcess().pid;
-  right.file = &Reference(*file);
+  rights.rights[rights.count] = {&Reference(*file), ticket};
   ++rights.count;
   return 0;
 }
@@ -210,22 +183,30 @@ void WriteCredentials(ControlWriter& writer, const ucred& credentials) {
   writer.PutHeader(SCM_CREDENTIALS, size);
 }
 
-// Gives the current process a descriptor of the file: its number or -errno. One that is only peeked at stays with its message.
+// Gives the current process a descriptor of the file: its number or -errno.
 int64_t Install(UnixRight& right, bool is_close_on_exec, bool is_peek) {
-  if (right.host_fd < 0) {
-    return InstallFile(Reference(*right.file), is_close_on_exec);
+  File& file = *right.file;
+  if (right.ticket == 0) {
+    return InstallFile(Reference(file), is_close_on_exec);
   }
-  if (right.pid != CurrentProcess().pid || is_peek) {
-    return -EOPNOTSUPP;
+  const int64_t host_fd = TakeFromFdTransit(right.ticket, is_close_on_exec);
+  right.ticket = 0;
+  if (host_fd < 0) {
+    return host_fd;
   }
-  // The held descriptor becomes one of the guest's for a moment, so that it can be copied as by dup.
-  FdTable& table = CurrentFdTable();
-  const int32_t held = right.host_fd;
-  right.host_fd = -1;
-  UnreserveFd(table, held);
-  EnterFd(table, static_cast<uint32_t>(held), Reference(*right.file), true);
-  const int64_t fd = DuplicateFrom(held, 0, is_close_on_exec);
-  CloseDescriptor(held);
+  if (is_peek) {
+    // The next one who looks shall find it as well.
+    const int64_t ticket = SendToFdTransit(static_cast<int32_t>(host_fd));
+    right.ticket = ticket < 0 ? 0 : ticket;
+  }
+  const int64_t fd = InstallHostFd(static_cast<int32_t>(host_fd), file.kind, is_close_on_exec ? O_CLOEXEC : 0);
+  if (fd >= 0) {
+    // The number is of the open file description that was sent, not of a new one.
+    FdEntry& entry = CurrentFdTable().entries[fd];
+    File& fresh = *entry.file;
+    entry.file = &Reference(file);
+    Unreference(fresh);
+  }
   return fd;
 }
 
@@ -264,23 +245,6 @@ int64_t ReadUnixControl(const SocketMessage& message, UnixControl& control) {
     control.rights = nullptr;
   }
   return error;
-}
-
-int64_t CheckUnixRights(const UnixRights* rights, const UnixSocket& receiver) {
-  bool has_host_file = false;
-  for (uint32_t i = 0; rights != nullptr && i < rights->count; ++i) {
-    has_host_file = has_host_file || rights->rights[i].host_fd >= 0;
-  }
-  if (!has_host_file) {
-    return 0;
-  }
-  const FdTable& table = *CurrentProcess().files;
-  for (uint32_t fd = 0; fd < table.capacity; ++fd) {
-    if (table.entries[fd].file == &receiver.file) {
-      return 0;
-    }
-  }
-  return -EOPNOTSUPP;
 }
 
 void WriteUnixControl(SocketMessage& message, const UnixSocket& receiver, const ucred& credentials, UnixRights* rights,

@@ -2,6 +2,7 @@
 // Socket calls: they find the socket and read the arguments; unix_socket.h and host_socket.h do the work.
 #include <sys/socket.h>
 
+#include "kernel/fd_transit.h"
 #include "kernel/guest_handlers.h"
 #include "kernel/guest_memory.h"
 #include "kernel/host_socket.h"
@@ -184,6 +185,7 @@ int64_t SysSocketpair(Call& call) {
     return -ENOMEM;
   }
   JoinUnixPair(*a, *b);
+  PrepareFdTransit();  // before the process forks; if it fails, sending a host file does
   const int64_t first = InstallFile(a->file, IsCloseOnExec(type));
   if (first < 0) {
     Unreference(b->file);

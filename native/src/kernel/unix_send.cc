@@ -126,9 +126,6 @@ int64_t SendStream(UnixSocket& socket, SocketMessage& message, UnixControl& cont
   if ((socket.shutdown & kShutSend) != 0) {
     return -EPIPE;
   }
-  if (const int64_t error = CheckUnixRights(control.rights, *socket.peer); error != 0) {
-    return error;
-  }
   SocketDeadline deadline(socket.file.send_timeout_ns);
   uint64_t sent = 0;
   while (message.data.size() != 0) {
@@ -246,9 +243,6 @@ int64_t SendDatagram(UnixSocket& socket, SocketMessage& message, UnixControl& co
   constexpr uint32_t kHead_bytes = 32;  // of Linux: the largest datagram is that much smaller than the buffer
   SocketDeadline deadline(socket.file.send_timeout_ns);
   int64_t result = message.data.size() > socket.send_buffer_bytes - kHead_bytes ? -EMSGSIZE : 0;
-  if (result == 0) {
-    result = CheckUnixRights(control.rights, *receiver);
-  }
   if (result == 0) {
     result = AwaitBuffer(socket, is_nonblocking, deadline);
   }

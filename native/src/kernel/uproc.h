@@ -87,7 +87,8 @@ struct Instance {
   uint32_t next_tid;
   uint32_t process_count;
   void* futex_table;   // futex.cc
-  void* unix_names;    // unix_socket.cc
+  void* unix_names;    // unix_names.cc
+  void* fd_transit;    // fd_transit.cc
   uint64_t next_inode;  // of pipes, sockets, anonymous files
   uint64_t next_memory_id;
   uint64_t random_key[4];  // random.cc; zero = not seeded yet
