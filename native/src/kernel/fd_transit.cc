@@ -2,6 +2,7 @@
 #include "kernel/fd_transit.h"
 
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <sys/syscall.h>
 
 #include <cerrno>
@@ -16,26 +17,40 @@ namespace {
 
 /// Instance::fd_transit.
 struct FdTransit {
-  int32_t home;  // as ReserveHostFd named it, the same in all processes
-  uint32_t count;
+  uint64_t inode;  // of the socket: another process may have an older one
+  uint32_t count;  // messages in it
   int64_t last_ticket;
 };
 
 FdTransit* Transit() { return static_cast<FdTransit*>(TheInstance().fd_transit); }
 
+uint64_t SocketInode(int32_t fd) {
+  struct stat status;
+  const bool is_socket = HostCall(SYS_fstat, fd, &status) == 0 && S_ISSOCK(status.st_mode);
+  return is_socket ? status.st_ino : 0;
+}
+
 // The socket in the process of this kthread (there may be no current thread); -EBADF if it was made after the process.
 int64_t TransitFd() {
-  const FdTransit* const transit = Transit();
   const FdTable* const table = reinterpret_cast<UProc*>(CurrentKthread()->group)->files;
-  if (transit == nullptr || table == nullptr) {
+  if (Transit() == nullptr || table == nullptr) {
     return -EBADF;
   }
   for (const auto& slot : table->reserved) {
-    if (slot.home == transit->home && slot.now >= 0) {
+    if (slot.now >= 0 && SocketInode(slot.now) == Transit()->inode) {
       return slot.now;
     }
   }
   return -EBADF;
+}
+
+// Closes what this process has from before others made the present one: no other reserved descriptor is a socket.
+void ReleaseOld() {
+  for (const auto& slot : CurrentProcess().files->reserved) {
+    if (slot.now >= 0 && SocketInode(slot.now) != 0) {
+      ReleaseReservedHostFd(slot.home);
+    }
+  }
 }
 
 // One message: the ticket, and the descriptor beside it.
@@ -108,20 +123,24 @@ int64_t MakeSelfConnected() {
 }  // namespace
 
 int64_t PrepareFdTransit() {
-  if (Transit() != nullptr) {
+  if (TransitFd() >= 0) {
     return 0;
   }
-  auto* const transit = ArenaNew<FdTransit>();
-  if (transit == nullptr) {
-    return -ENOMEM;
+  if (Transit() == nullptr) {
+    TheInstance().fd_transit = ArenaNew<FdTransit>();
+    if (Transit() == nullptr) {
+      return -ENOMEM;
+    }
   }
-  const int64_t home = MakeSelfConnected();
-  if (home < 0) {
-    ArenaDelete(transit);
-    return home;
+  if (Transit()->count != 0) {
+    return -EOPNOTSUPP;
   }
-  transit->home = static_cast<int32_t>(home);
-  TheInstance().fd_transit = transit;
+  ReleaseOld();
+  const int64_t fd = MakeSelfConnected();
+  if (fd < 0) {
+    return fd;
+  }
+  Transit()->inode = SocketInode(static_cast<int32_t>(fd));
   return 0;
 }
 
@@ -130,9 +149,6 @@ int64_t SendToFdTransit(int32_t fd) {
     return error;
   }
   const int64_t transit_fd = TransitFd();
-  if (transit_fd < 0) {
-    return -EOPNOTSUPP;
-  }
   FdTransit& transit = *Transit();
   Envelope envelope;
   const int64_t result = envelope.Send(transit_fd, transit.last_ticket + 1, fd);
@@ -145,15 +161,17 @@ int64_t SendToFdTransit(int32_t fd) {
 
 int64_t TakeFromFdTransit(int64_t ticket, bool is_close_on_exec) {
   const int64_t transit_fd = TransitFd();
+  FdTransit& transit = *Transit();
   if (transit_fd < 0) {
+    --transit.count;  // lost: it stays in the socket until the processes that have it end
     return transit_fd;
   }
-  FdTransit& transit = *Transit();
   // Mostly the first one; what belongs to others goes to the end of the queue.
   for (uint32_t left = transit.count; left > 0; --left) {
     Envelope envelope;
     const int64_t fd = envelope.Receive(transit_fd, is_close_on_exec);
     if (fd == -EAGAIN) {
+      transit.count = 0;
       return -EBADF;
     }
     if (envelope.ticket() == ticket || fd < 0) {
