@@ -24,6 +24,7 @@ namespace {
 void CountInControlBlock(Kthread& kthread) {
   ControlThread* const slot = ClaimControlThread(g_image.control, kthread.host_tid);
   kthread.syscall_counter = &slot->guest_syscalls;
+  kthread.group->kthread_limit = g_image.control->core_limit.load(std::memory_order_relaxed);
 }
 
 int64_t MoveControlBlock(ControlBlock* control) {

@@ -2,6 +2,7 @@
 // Host threads: how they begin, what they do when no uthread is ready, how they are woken.
 #include <asm/prctl.h>
 #include <linux/futex.h>
+#include <sched.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/syscall.h>
@@ -58,12 +59,24 @@ void ParkOnHost(Kthread& kthread, uint64_t deadline_ns) {
   HostCall(SYS_futex, &kthread.park_word, FUTEX_WAIT, 0, timeout_ns == kNever ? nullptr : &timeout);
 }
 
+// One parked kthread of a group wakes for its timers; the others sleep on.
+uint64_t DeadlineToKeep(Kthread& kthread) {
+  UthreadGroup& group = *kthread.group;
+  const uint64_t deadline_ns = group.timers.NextDeadline_ns();
+  if (group.timer_keeper != nullptr && group.keeper_deadline_ns <= deadline_ns) {
+    return kNever;
+  }
+  group.timer_keeper = &kthread;
+  group.keeper_deadline_ns = deadline_ns;
+  return deadline_ns;
+}
+
 // Kernel lock held on entry and return.
 void Idle(Kthread& kthread) {
   kthread.parks_in_poller = g_uthread_hooks.has_host_waiters();
   kthread.park_word.store(0, std::memory_order_relaxed);
   kthread.is_parked = true;
-  const uint64_t deadline_ns = kthread.group->timers.NextDeadline_ns();
+  const uint64_t deadline_ns = DeadlineToKeep(kthread);
   // A signal that came before park_word was cleared has left its mark here.
   const bool has_news = kthread.attention.load(std::memory_order_relaxed) & (kAttentionHostSignal | kAttentionTick);
   UnlockKernel();
@@ -72,15 +85,9 @@ void Idle(Kthread& kthread) {
   }
   LockKernel();
   kthread.is_parked = false;
-}
-
-Uthread* TakeReady(UthreadGroup& group) {
-  ListNode* const node = group.run_queue.PopFront();
-  if (node == nullptr) {
-    return nullptr;
+  if (kthread.group->timer_keeper == &kthread) {
+    kthread.group->timer_keeper = nullptr;
   }
-  --group.ready_count;
-  return JUNCTION_OWNER(node, Uthread, run_node);
 }
 
 void NoticeAttention(Kthread& kthread) {
@@ -105,7 +112,48 @@ void FreeDead(Kthread& kthread) {
   }
 }
 
+void StartOnHost(void* argument) {
+  auto& kthread = *static_cast<Kthread*>(argument);
+  KERNEL_CHECK(AttachKthread(kthread) == 0);
+  RunKthread(kthread);
+}
+
+// The signals of the host stay open: the new thread takes its kicks at once.
+void StartKthread(UthreadGroup& group) {
+  constexpr uint64_t kThreadFlags = CLONE_VM | CLONE_FS | CLONE_FILES | CLONE_SIGHAND | CLONE_THREAD | CLONE_SYSVSEM;
+  // From now on registers may not wait in a machine for their uthread: another kthread could take it up.
+  SaveMachineState();
+  Kthread* const kthread = AllocateKthread(group);
+  if (kthread != nullptr && IsHostError(junction_host_fork(kThreadFlags, IdleStackTop(*kthread), &StartOnHost, kthread))) {
+    FreeKthread(*kthread);
+  }
+  CurrentKthread()->attention.fetch_or(kAttentionState, std::memory_order_relaxed);
+}
+
+Kthread* FindParked(const UthreadGroup& group) {
+  for (ListNode* node = group.kthreads.first(); node != nullptr; node = group.kthreads.Next(node)) {
+    auto* const kthread = JUNCTION_OWNER(node, Kthread, group_node);
+    if (kthread->is_parked) {
+      return kthread;
+    }
+  }
+  return nullptr;
+}
+
 }  // namespace
+
+bool CanSpreadOut(const UthreadGroup& group) {
+  return group.kthread_limit > 1 && (group.kthread_count < group.kthread_limit || FindParked(group) != nullptr);
+}
+
+void SpreadOut(UthreadGroup& group) {
+  if (Kthread* const parked = FindParked(group); parked != nullptr) {
+    parked->is_parked = false;
+    WakeLater(*parked);
+  } else if (group.kthread_count < group.kthread_limit) {
+    StartKthread(group);
+  }
+}
 
 Kthread* AllocateKthread(UthreadGroup& group) {
   void* const memory = ArenaAllocate(kKthreadBlock_bytes);

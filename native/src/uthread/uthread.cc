@@ -20,27 +20,15 @@ namespace {
 constexpr uint64_t kStackCanary = 0x6b6e617261636b73ULL;
 constexpr uint32_t kSwitchesPerPoll = 32;
 
-struct FreeSlots {
-  void* first;
-};
-
 uint64_t* CanaryOf(Uthread& uthread) {
   return reinterpret_cast<uint64_t*>(uthread.slot() + kUthreadObjectMax_bytes + kXsaveMax_bytes);
 }
 
 void WakeByTimer(Timer& timer) { MakeReady(*static_cast<Uthread*>(timer.context), WakeReason::kTimedOut); }
 
-Uthread* TakeReady(UthreadGroup& group) {
-  ListNode* const node = group.run_queue.PopFront();
-  if (node == nullptr) {
-    return nullptr;
-  }
-  --group.ready_count;
-  return JUNCTION_OWNER(node, Uthread, run_node);
-}
-
 void PushReady(Uthread& uthread) {
   uthread.state = UthreadState::kReady;
+  uthread.ready_at_tick = uthread.group->ticks;
   uthread.group->run_queue.PushBack(uthread.run_node);
   ++uthread.group->ready_count;
 }
@@ -88,9 +76,10 @@ void RunInsteadOf(Kthread& kthread, Uthread& from, Uthread* next) {
   }
 }
 
-// Uthreads that are always ready must not starve those that wait for the host.
+// Uthreads that are always ready must not starve those that wait for the host. Only with a single kthread: another one could take the
+// current uthread up while we still are on its stack, and there is one that polls when it is idle, or a tick.
 void PollHostNowAndThen(Kthread& kthread) {
-  if (kthread.polls_due_in-- == 0) {
+  if (kthread.group->kthread_count == 1 && kthread.polls_due_in-- == 0) {
     kthread.polls_due_in = kSwitchesPerPoll;
     if (g_uthread_hooks.has_host_waiters()) {
       const KernelUnlockGuard unlocked;
@@ -114,6 +103,15 @@ void SwitchAway() {
 }
 
 }  // namespace
+
+Uthread* TakeReady(UthreadGroup& group) {
+  ListNode* const node = group.run_queue.PopFront();
+  if (node == nullptr) {
+    return nullptr;
+  }
+  --group.ready_count;
+  return JUNCTION_OWNER(node, Uthread, run_node);
+}
 
 WakeReason Park(uint64_t deadline_ns, bool is_interruptible) {
   Uthread& self = *CurrentUthread();
@@ -150,6 +148,12 @@ void MakeReady(Uthread& uthread, WakeReason reason) {
   PushReady(uthread);
   UthreadGroup& group = *uthread.group;
   Kthread& self = *CurrentKthread();
+  if (self.group == &group && self.current != nullptr) {
+    // We may well park in a moment and run it right here, 50 times cheaper than on another core. If not, the tick sees it.
+    self.attention.fetch_or(kAttentionArm, std::memory_order_relaxed);
+    return;
+  }
+  Kthread* running = nullptr;
   for (ListNode* node = group.kthreads.first(); node != nullptr; node = group.kthreads.Next(node)) {
     auto& kthread = *JUNCTION_OWNER(node, Kthread, group_node);
     if (kthread.is_parked) {
@@ -157,20 +161,15 @@ void MakeReady(Uthread& uthread, WakeReason reason) {
       WakeLater(kthread);
       return;
     }
+    if (kthread.current != nullptr) {
+      running = &kthread;
+    }
   }
   // All run something: the quantum has to end at some time.
-  if (self.group == &group) {
-    self.attention.fetch_or(kAttentionArm, std::memory_order_relaxed);
-    return;
-  }
-  ListNode* const node = group.kthreads.first();
-  if (node != nullptr) {
-    auto& kthread = *JUNCTION_OWNER(node, Kthread, group_node);
-    if (kthread.tick_deadline_ns == kNever && kthread.current != nullptr) {
-      kthread.attention.fetch_or(kAttentionArm, std::memory_order_relaxed);
-      if (kthread.in_kernel.load(std::memory_order_relaxed) == 0) {
-        WakeLater(kthread);
-      }
+  if (running != nullptr && running->tick_deadline_ns == kNever) {
+    running->attention.fetch_or(kAttentionArm, std::memory_order_relaxed);
+    if (running->in_kernel.load(std::memory_order_relaxed) == 0) {
+      WakeLater(*running);
     }
   }
 }

@@ -82,7 +82,7 @@ struct Uthread {
   ListNode run_node;
   ListNode group_node;
   Timer park_timer;
-  uint64_t ready_since_ns;
+  uint32_t ready_at_tick;  // UthreadGroup::ticks when it became ready
 
   char* slot() { return reinterpret_cast<char*>(this); }
   void* vector_state() { return slot() + kUthreadObjectMax_bytes; }
@@ -107,8 +107,12 @@ struct UthreadGroup {
   uint32_t ready_count;
   uint32_t uthread_count;
   uint32_t kthread_count;
+  uint32_t kthread_limit;  // the instance's cores; 0 counts as 1
   int32_t host_pid;
   TimerQueue timers;
+  Kthread* timer_keeper;        // parked no longer than to `keeper_deadline_ns`, so others need not wake for timers
+  uint64_t keeper_deadline_ns;
+  uint32_t ticks;               // of all its kthreads: how stale a ready uthread is
 };
 
 /// Reasons for the slow way out of the kernel, bits of Kthread::attention.
