@@ -93,7 +93,8 @@ void Record(AddressSpace& space, const MapRequest& request, uint64_t address, Ma
   mapping.end = address + PageUp(request.size_bytes);
   mapping.object = object;
   mapping.offset = request.is_anonymous() ? 0 : request.offset;
-  mapping.flags = (static_cast<uint32_t>(request.protection) & kVmaProtection) | (request.is_shared() ? kVmaShared : 0U);
+  mapping.flags =
+      (static_cast<uint32_t>(request.protection) & kVmaProtection) | (request.is_shared() ? kVmaShared : 0U);
   const KernelLockGuard guard;
   InsertVma(space, mapping);
 }
@@ -109,8 +110,9 @@ int64_t Map(AddressSpace& space, const MapRequest& request) {
   if (const int64_t error = FindObject(space, request, &object); error != 0) {
     return error;
   }
-  const int64_t result = HostCall(SYS_mmap, request.address, request.size_bytes, request.protection,
-                                  static_cast<uint32_t>(request.flags) | FutureLockFlag(space), request.fd, request.offset);
+  const int64_t result =
+      HostCall(SYS_mmap, request.address, request.size_bytes, request.protection,
+               static_cast<uint32_t>(request.flags) | FutureLockFlag(space), request.fd, request.offset);
   if (IsHostError(result)) {
     DropObject(object);
     return result;
@@ -174,7 +176,8 @@ int64_t SysMmap(Call& call) {
     return error;
   }
   const uint64_t replaced_high = request.replaces() ? request.address + PageUp(request.size_bytes) : 0;
-  if (const int64_t error = CheckGrowth(space, PageUp(request.size_bytes), request.address, replaced_high); error != 0) {
+  if (const int64_t error = CheckGrowth(space, PageUp(request.size_bytes), request.address, replaced_high);
+      error != 0) {
     return error;
   }
   return Map(space, request);
@@ -228,7 +231,8 @@ int64_t SysBrk(Call& call) {
   const uint64_t wanted = call.arg(0);
   AddressSpace& space = *call.process().memory;
   const MemoryLockGuard guard(space);
-  if (wanted < space.brk_start || wanted > space.brk_limit || !MoveBreak(space, PageUp(space.brk_now), PageUp(wanted))) {
+  if (wanted < space.brk_start || wanted > space.brk_limit ||
+      !MoveBreak(space, PageUp(space.brk_now), PageUp(wanted))) {
     return static_cast<int64_t>(space.brk_now);
   }
   space.brk_now = wanted;
