@@ -3,7 +3,8 @@
 
 extern "C" {
 extern const char junction_copy_move[], junction_copy_fault[], junction_copy_text_load[], junction_copy_text_fault[];
-extern const char junction_load_32_at[], junction_store_32_at[], junction_compare_exchange_32_at[], junction_atomic_fault[];
+extern const char junction_load_32_at[], junction_store_32_at[], junction_compare_exchange_32_at[],
+    junction_atomic_fault[];
 }
 
 namespace junction {

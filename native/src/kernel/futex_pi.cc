@@ -70,7 +70,8 @@ bool WouldDeadlock(const GuestThread& thread, const PiFutex& pi) {
 // such owner), -ENOMEM.
 int64_t FindState(List& bucket, const FutexKey& key, int64_t value, PiFutex** out) {
   if (const FutexWaiter* const first = NextFutexWaiter(bucket, key, nullptr); first != nullptr) {
-    if (first->pi == nullptr || (!first->owns && first->pi->owner != nullptr && TidOf(value) != IdOf(*first->pi->owner))) {
+    if (first->pi == nullptr ||
+        (!first->owns && first->pi->owner != nullptr && TidOf(value) != IdOf(*first->pi->owner))) {
       return -EINVAL;
     }
     *out = first->pi;

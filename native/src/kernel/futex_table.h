@@ -28,10 +28,10 @@ struct FutexWaiter {
   uint32_t bitset;
   bool is_woken;
   // priority inheritance (futex_pi.cc)
-  PiFutex* pi;                    // waits for the lock itself; null = an ordinary wait
-  const FutexKey* requeue_key;    // FUTEX_WAIT_REQUEUE_PI: the lock that it may be moved to
-  bool owns;                      // the lock was handed to it
-  bool must_fix_word;             // the last owner died: the word is still that one's
+  PiFutex* pi;                  // waits for the lock itself; null = an ordinary wait
+  const FutexKey* requeue_key;  // FUTEX_WAIT_REQUEUE_PI: the lock that it may be moved to
+  bool owns;                    // the lock was handed to it
+  bool must_fix_word;           // the last owner died: the word is still that one's
 };
 
 inline constexpr uint32_t kAnyBitset = ~0U;  // FUTEX_BITSET_MATCH_ANY
@@ -42,7 +42,9 @@ int64_t FindFutexKey(uint64_t address, bool is_private, FutexKey* out);
 /// The list that waiters of `key` are in, among others. Null if there is no memory for the table.
 List* FutexBucket(const FutexKey& key);
 
-inline FutexWaiter* WaiterOf(ListNode* node) { return node == nullptr ? nullptr : JUNCTION_OWNER(node, FutexWaiter, node); }
+inline FutexWaiter* WaiterOf(ListNode* node) {
+  return node == nullptr ? nullptr : JUNCTION_OWNER(node, FutexWaiter, node);
+}
 
 /// First waiter of `key` after `after` (null: of all).
 FutexWaiter* NextFutexWaiter(List& bucket, const FutexKey& key, const FutexWaiter* after);

@@ -22,13 +22,14 @@ struct AddressSpace {
   uint64_t brk_limit;
   uint64_t size_bytes;  // sum of all mappings
   Vma* root;            // vma.h: tree of mappings; changed under both locks, so that either suffices to read it
-  uint32_t lock_word;   // the memory lock: mapping changes that need host calls are made under it, not under the kernel lock
+  uint32_t
+      lock_word;  // the memory lock: mapping changes that need host calls are made under it, not under the kernel lock
   WaitQueue lock_waiters;
-  Vma* spare_vmas;      // set aside before the host is asked, so that the table can follow it
+  Vma* spare_vmas;  // set aside before the host is asked, so that the table can follow it
   uint32_t spare_count;
-  bool locks_future;    // MCL_FUTURE, with MCL_ONFAULT or without
+  bool locks_future;  // MCL_FUTURE, with MCL_ONFAULT or without
   bool locks_on_fault;
-  bool has_fork_advice;  // some mapping has MADV_DONTFORK or MADV_WIPEONFORK
+  bool has_fork_advice;       // some mapping has MADV_DONTFORK or MADV_WIPEONFORK
   uint64_t size_limit_bytes;  // RLIMIT_AS
   MappedObject* last_object;  // of the last file mapping: programs map a file piece by piece
 };

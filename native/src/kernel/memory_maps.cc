@@ -17,7 +17,7 @@
 namespace junction {
 namespace {
 
-constexpr size_t kNameColumn = 73;         // where Linux begins the name
+constexpr size_t kNameColumn = 73;            // where Linux begins the name
 constexpr uint64_t kReadLimit_bytes = 16384;  // a read's share of the kernel lock; readers ask again
 
 struct MapsFile : File {
@@ -124,7 +124,8 @@ int64_t ReadMaps(File& base, GuestBuffer& to, bool) {
 void MoveTo(MapsFile& file, uint64_t position) {
   file.next_address = file.line_done = 0;
   file.position = position;
-  for (const Vma* vma = FindVmaFrom(*file.space, 0); vma != nullptr; vma = FindVmaFrom(*file.space, file.next_address)) {
+  for (const Vma* vma = FindVmaFrom(*file.space, 0); vma != nullptr;
+       vma = FindVmaFrom(*file.space, file.next_address)) {
     Line line;
     MakeLine(line, *file.space, *vma);
     if (position < line.size_bytes()) {

@@ -22,7 +22,7 @@ inline UProc& ReferenceProcess(UProc& process) {
 void ReleaseProcess(UProc& process);
 
 /// Child processes whose host process vanished without having ended here (killed from outside, out of memory) become zombies of
-/// SIGKILL. Of all processes of the instance. Kernel lock held.
+/// SIGKILL. For the host's SIGCHLD. Kernel lock held.
 void ReapHostDeaths();
 
 /// Makes a thread leave at its next way out, even from a vfork wait. Kernel lock held.

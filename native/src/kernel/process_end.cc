@@ -227,8 +227,12 @@ void BuryProcess(UProc& zombie, UProc* parent) {
 }
 
 void ReapHostDeaths() {
-  ForEachProcess([](UProc& process) {
-    if (process.state == UProcState::kZombie || HostCall(SYS_kill, process.pid, 0) != -ESRCH) {
+  // The host tells the parent, or the first process where that is gone. So each looks at its own, and the first at all.
+  const auto* const self = reinterpret_cast<const UProc*>(CurrentKthread()->group);
+  const bool looks_at_all = self == TheInstance().init;
+  ForEachProcess([&](UProc& process) {
+    if (process.state == UProcState::kZombie || (!looks_at_all && process.parent != self) ||
+        HostCall(SYS_kill, process.pid, 0) != -ESRCH) {
       return;
     }
     process.wait_status = SIGKILL;

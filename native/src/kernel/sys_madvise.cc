@@ -38,7 +38,8 @@ bool IsForkAdvice(int32_t advice, FlagChange& change) {
 
 // MADV_WIPEONFORK is for private memory without a file.
 bool HasObject(const AddressSpace& space, uint64_t low, uint64_t high) {
-  for (const Vma* vma = FindVmaFrom(space, low); vma != nullptr && vma->start < high; vma = FindVmaFrom(space, vma->end)) {
+  for (const Vma* vma = FindVmaFrom(space, low); vma != nullptr && vma->start < high;
+       vma = FindVmaFrom(space, vma->end)) {
     if (vma->object != nullptr && vma->object->device != kNamedMemory) {
       return true;
     }

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// mmap, munmap, mprotect, mremap, brk: the host maps, the table of the address space follows. Read first: mmap(2), mremap(2), brk(2).
+// mmap, munmap, mprotect, brk: the host maps, the table of the address space follows. Read first: mmap(2), brk(2). mremap has a file of its own.
 // All are FAST rows: they take the memory lock, and the kernel lock only to change the table. Hot path: no host call but the guest's
 // own for memory without a file.
 #include <fcntl.h>
@@ -11,13 +11,10 @@
 #include "kernel/guest_range.h"
 #include "kernel/loader_hooks.h"
 #include "kernel/mapped_object.h"
+#include "kernel/memory_limit.h"
 #include "kernel/memory_lock.h"
 #include "kernel/vma.h"
 #include "uthread/address_map.h"
-
-#ifndef MREMAP_DONTUNMAP
-#define MREMAP_DONTUNMAP 4
-#endif
 
 namespace junction {
 namespace {
@@ -70,24 +67,6 @@ int64_t CheckPlace(MapRequest& request) {
   return request.replaces() ? -ENOMEM : -EEXIST;
 }
 
-// RLIMIT_AS, and room for the table. Memory lock held.
-int64_t CheckSize(AddressSpace& space, uint64_t more_bytes, uint64_t replaced_low, uint64_t replaced_high) {
-  if (space.spare_count < kSpareVmas) {
-    const KernelLockGuard guard;
-    if (!SetSpareVmasAside(space)) {
-      return -ENOMEM;
-    }
-  }
-  if (more_bytes > kGuestAddressesEnd) {
-    return 0;  // the host says what is wrong with it
-  }
-  if (space.size_bytes + more_bytes <= space.size_limit_bytes) {
-    return 0;
-  }
-  const uint64_t replaced = MappedBytes(space, replaced_low, replaced_high);
-  return space.size_bytes + more_bytes - replaced <= space.size_limit_bytes ? 0 : -ENOMEM;
-}
-
 int64_t FindObject(AddressSpace& space, const MapRequest& request, MappedObject** out) {
   *out = nullptr;
   if (!request.is_anonymous()) {
@@ -114,7 +93,8 @@ void Record(AddressSpace& space, const MapRequest& request, uint64_t address, Ma
   mapping.end = address + PageUp(request.size_bytes);
   mapping.object = object;
   mapping.offset = request.is_anonymous() ? 0 : request.offset;
-  mapping.flags = (static_cast<uint32_t>(request.protection) & kVmaProtection) | (request.is_shared() ? kVmaShared : 0U);
+  mapping.flags =
+      (static_cast<uint32_t>(request.protection) & kVmaProtection) | (request.is_shared() ? kVmaShared : 0U);
   const KernelLockGuard guard;
   InsertVma(space, mapping);
 }
@@ -130,8 +110,9 @@ int64_t Map(AddressSpace& space, const MapRequest& request) {
   if (const int64_t error = FindObject(space, request, &object); error != 0) {
     return error;
   }
-  const int64_t result = HostCall(SYS_mmap, request.address, request.size_bytes, request.protection,
-                                  static_cast<uint32_t>(request.flags) | FutureLockFlag(space), request.fd, request.offset);
+  const int64_t result =
+      HostCall(SYS_mmap, request.address, request.size_bytes, request.protection,
+               static_cast<uint32_t>(request.flags) | FutureLockFlag(space), request.fd, request.offset);
   if (IsHostError(result)) {
     DropObject(object);
     return result;
@@ -152,69 +133,10 @@ int64_t Map(AddressSpace& space, const MapRequest& request) {
   return result;
 }
 
-/// mremap's arguments.
-struct RemapRequest {
-  uint64_t address;
-  uint64_t old_size_bytes;
-  uint64_t new_size_bytes;
-  uint64_t flags;
-  uint64_t new_address;
-
-  bool is_fixed() const { return (flags & MREMAP_FIXED) != 0; }
-  bool keeps_old() const { return old_size_bytes == 0 || (flags & MREMAP_DONTUNMAP) != 0; }
-};
-
-// The host has moved or resized a mapping. Memory lock held.
-void RecordRemap(AddressSpace& space, const RemapRequest& request, uint64_t now_at) {
-  const KernelLockGuard guard;
-  const Vma* const old = FindVma(space, request.address);
-  if (old == nullptr) {
-    return;
-  }
-  Vma mapping = *old;
-  mapping.offset = old->object == nullptr ? 0 : old->offset + (request.address - old->start);
-  mapping.start = now_at;
-  mapping.end = now_at + PageUp(request.new_size_bytes);
-  if (mapping.object != nullptr) {
-    ++mapping.object->references;
-  }
-  if (!request.keeps_old()) {
-    RemoveVmas(space, request.address, request.address + PageUp(request.old_size_bytes));
-  }
-  InsertVma(space, mapping);
-}
-
-int64_t Remap(AddressSpace& space, const RemapRequest& request) {
-  const uint64_t old_size = request.keeps_old() ? 0 : PageUp(request.old_size_bytes);
-  const uint64_t new_size = PageUp(request.new_size_bytes);
-  if (new_size > old_size) {
-    const uint64_t replaced_high = request.is_fixed() ? request.new_address + new_size : 0;
-    if (const int64_t error = CheckSize(space, new_size - old_size, request.new_address, replaced_high); error != 0) {
-      return error;
-    }
-  } else if (const int64_t error = CheckSize(space, 0, 0, 0); error != 0) {
-    return error;
-  }
-  const int64_t result = HostCall(SYS_mremap, request.address, request.old_size_bytes, request.new_size_bytes, request.flags,
-                                  request.new_address);
-  if (IsHostError(result)) {
-    return result;
-  }
-  if (request.is_fixed()) {
-    g_loader_hooks.forget_range(request.new_address, new_size);
-  }
-  const auto now_at = static_cast<uint64_t>(result);
-  if (now_at != request.address && !request.keeps_old()) {
-    g_loader_hooks.forget_range(request.address, old_size);
-  }
-  RecordRemap(space, request, now_at);
-  return result;
-}
-
 // Moves the end of the break's pages; false if the host or a limit says no. Memory lock held.
 bool MoveBreak(AddressSpace& space, uint64_t mapped_end, uint64_t wanted_end) {
   const uint64_t more = wanted_end > mapped_end ? wanted_end - mapped_end : 0;
-  if (CheckSize(space, more, 0, 0) != 0) {
+  if (CheckGrowth(space, more, 0, 0) != 0) {
     return false;
   }
   if (wanted_end < mapped_end) {
@@ -254,7 +176,8 @@ int64_t SysMmap(Call& call) {
     return error;
   }
   const uint64_t replaced_high = request.replaces() ? request.address + PageUp(request.size_bytes) : 0;
-  if (const int64_t error = CheckSize(space, PageUp(request.size_bytes), request.address, replaced_high); error != 0) {
+  if (const int64_t error = CheckGrowth(space, PageUp(request.size_bytes), request.address, replaced_high);
+      error != 0) {
     return error;
   }
   return Map(space, request);
@@ -268,7 +191,7 @@ int64_t SysMunmap(Call& call) {
   }
   AddressSpace& space = *call.process().memory;
   const MemoryLockGuard memory_guard(space);
-  if (const int64_t error = CheckSize(space, 0, 0, 0); error != 0) {
+  if (const int64_t error = CheckGrowth(space, 0, 0, 0); error != 0) {
     return error;
   }
   if (const int64_t error = HostCall(SYS_munmap, address, call.arg(1)); error != 0) {
@@ -288,7 +211,7 @@ int64_t SysMprotect(Call& call) {
   }
   AddressSpace& space = *call.process().memory;
   const MemoryLockGuard memory_guard(space);
-  if (const int64_t error = CheckSize(space, 0, 0, 0); error != 0) {
+  if (const int64_t error = CheckGrowth(space, 0, 0, 0); error != 0) {
     return error;
   }
   const int64_t result = HostCall(SYS_mprotect, low, call.arg(1), call.arg(2));
@@ -303,23 +226,13 @@ int64_t SysMprotect(Call& call) {
   return result;
 }
 
-int64_t SysMremap(Call& call) {
-  const RemapRequest request = {call.arg(0), call.arg(1), call.arg(2), call.arg(3), call.arg(4)};
-  if (IsKernelRange(request.address, request.old_size_bytes) ||
-      (request.is_fixed() && IsKernelRange(request.new_address, request.new_size_bytes))) {
-    return -EINVAL;
-  }
-  AddressSpace& space = *call.process().memory;
-  const MemoryLockGuard guard(space);
-  return Remap(space, request);
-}
-
 // The host's own break lies behind our image, so the guest gets one of its own, made of ordinary mappings.
 int64_t SysBrk(Call& call) {
   const uint64_t wanted = call.arg(0);
   AddressSpace& space = *call.process().memory;
   const MemoryLockGuard guard(space);
-  if (wanted < space.brk_start || wanted > space.brk_limit || !MoveBreak(space, PageUp(space.brk_now), PageUp(wanted))) {
+  if (wanted < space.brk_start || wanted > space.brk_limit ||
+      !MoveBreak(space, PageUp(space.brk_now), PageUp(wanted))) {
     return static_cast<int64_t>(space.brk_now);
   }
   space.brk_now = wanted;

@@ -16,7 +16,7 @@ namespace {
 
 constexpr size_t kSmall_bytes = 32;
 constexpr size_t kBlock_words = 16;
-constexpr size_t kPiece_bytes = 512;  // a copy to the guest has a cost of its own
+constexpr size_t kPiece_bytes = 512;           // a copy to the guest has a cost of its own
 constexpr uint64_t kSignalCheck_bytes = 4096;  // as Linux: a signal ends a large request at a page
 constexpr uint64_t kYield_bytes = 65536;       // others run in between
 

@@ -66,7 +66,8 @@ uint64_t OwnAddressSpaceLimit() {
 
 int64_t SysGetrlimit(Call& call) {
   Limit limit;
-  if (const int64_t error = ChangeLimit(call.process(), static_cast<uint32_t>(call.arg(0)), nullptr, &limit); error != 0) {
+  if (const int64_t error = ChangeLimit(call.process(), static_cast<uint32_t>(call.arg(0)), nullptr, &limit);
+      error != 0) {
     return error;
   }
   return CopyToGuest(call.arg(1), &limit, sizeof(limit)) ? 0 : -EFAULT;

@@ -35,7 +35,8 @@ GuestThread* ThreadOf(Call& call, int32_t tid) { return tid == 0 ? &call.thread(
 // kthread for milliseconds (Linux has it not either on machines with nohz_full CPUs).
 constexpr int64_t kBarriers = MEMBARRIER_CMD_GLOBAL_EXPEDITED | MEMBARRIER_CMD_REGISTER_GLOBAL_EXPEDITED |
                               MEMBARRIER_CMD_PRIVATE_EXPEDITED | MEMBARRIER_CMD_REGISTER_PRIVATE_EXPEDITED |
-                              MEMBARRIER_CMD_PRIVATE_EXPEDITED_SYNC_CORE | MEMBARRIER_CMD_REGISTER_PRIVATE_EXPEDITED_SYNC_CORE;
+                              MEMBARRIER_CMD_PRIVATE_EXPEDITED_SYNC_CORE |
+                              MEMBARRIER_CMD_REGISTER_PRIVATE_EXPEDITED_SYNC_CORE;
 constexpr int32_t kGetRegistrations = 512;  // MEMBARRIER_CMD_GET_REGISTRATIONS, Linux 6.3
 
 }  // namespace

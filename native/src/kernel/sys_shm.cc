@@ -26,7 +26,8 @@ MappedObject* NewSegmentObject(int32_t id, uint32_t key) {
 }
 
 uint32_t ProtectionOf(int32_t flags) {
-  return kVmaShared | kVmaRead | ((flags & SHM_RDONLY) != 0 ? 0U : kVmaWrite) | ((flags & SHM_EXEC) != 0 ? kVmaExec : 0U);
+  return kVmaShared | kVmaRead | ((flags & SHM_RDONLY) != 0 ? 0U : kVmaWrite) |
+         ((flags & SHM_EXEC) != 0 ? kVmaExec : 0U);
 }
 
 }  // namespace

@@ -241,7 +241,8 @@ bool ChangeVmaFlags(AddressSpace& space, uint64_t low, uint64_t high, uint32_t c
 
 uint64_t MappedBytes(const AddressSpace& space, uint64_t low, uint64_t high) {
   uint64_t sum = 0;
-  for (const Vma* vma = FindVmaFrom(space, low); vma != nullptr && vma->start < high; vma = FindVmaFrom(space, vma->end)) {
+  for (const Vma* vma = FindVmaFrom(space, low); vma != nullptr && vma->start < high;
+       vma = FindVmaFrom(space, vma->end)) {
     sum += (vma->end < high ? vma->end : high) - (vma->start > low ? vma->start : low);
   }
   return sum;

@@ -22,9 +22,9 @@ struct MappedObject {
 };
 
 // Devices that Linux has not.
-inline constexpr uint64_t kNamedMemory = ~0ULL;       // private memory with a name ([stack])
-inline constexpr uint64_t kAnonymousObject = ~1ULL;   // shared anonymous memory; inode = its number in the instance
-inline constexpr uint64_t kSystemVObject = ~2ULL;     // shmat; inode = its shmid
+inline constexpr uint64_t kNamedMemory = ~0ULL;      // private memory with a name ([stack])
+inline constexpr uint64_t kAnonymousObject = ~1ULL;  // shared anonymous memory; inode = its number in the instance
+inline constexpr uint64_t kSystemVObject = ~2ULL;    // shmat; inode = its shmid
 
 enum VmaFlags : uint32_t {
   kVmaRead = 1,  // PROT_READ …
