@@ -252,6 +252,7 @@ void ExitHostProcess(UProc& process) {
   const int status = process.wait_status;
   const int signal = status & 0x7f;
   const bool is_init = &process == TheInstance().init;
+  RetireOtherKthreads(process.group);
   Kthread& kthread = *CurrentKthread();
   if (kthread.syscall_counter != &kthread.own_counter) {
     ReleaseControlThread(reinterpret_cast<ControlThread*>(kthread.syscall_counter), kthread.host_tid);

@@ -120,6 +120,7 @@ int64_t ExecuteOnHost(UProc& process, GuestThread& thread, ExecScratch& scratch,
     return -EINTR;  // the thread ends on its way out
   }
   LeaveFutexes(thread);
+  RetireOtherKthreads(process.group);
   process.exec_scratch = &scratch;
   process.exec_scratch_bytes = scratch_bytes;
   int64_t result;

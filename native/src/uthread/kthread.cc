@@ -169,6 +169,7 @@ Kthread* AllocateKthread(UthreadGroup& group) {
   kthread->tick_deadline_ns = kNever;
   kthread->syscall_counter = &kthread->own_counter;
   kthread->in_kernel.store(1, std::memory_order_relaxed);
+  kthread->is_on_host.store(1, std::memory_order_relaxed);
   group.kthreads.PushBack(kthread->group_node);
   ++group.kthread_count;
   return kthread;
@@ -201,6 +202,10 @@ int64_t AttachKthread(Kthread& kthread) {
 void RunKthread(Kthread& kthread) {
   LockKernel();
   while (true) {
+    if (const Kthread* const last = kthread.group->last_kthread; last != nullptr && last != &kthread) {
+      UnlockKernel();
+      junction_host_exit_thread(&kthread.is_on_host);
+    }
     FreeDead(kthread);
     NoticeAttention(kthread);
     if (kthread.group->timers.root != nullptr) {
@@ -216,6 +221,29 @@ void RunKthread(Kthread& kthread) {
     kthread.current = next;
     junction_switch(&kthread.idle_rsp, next->saved_kernel_rsp);
   }
+}
+
+void RetireOtherKthreads(UthreadGroup& group) {
+  Kthread& self = *CurrentKthread();
+  group.last_kthread = &self;
+  while (group.kthread_count > 1) {
+    for (ListNode* node = group.kthreads.first(); node != nullptr;) {
+      auto& kthread = *JUNCTION_OWNER(node, Kthread, group_node);
+      node = group.kthreads.Next(node);
+      if (&kthread == &self) {
+        continue;
+      }
+      if (kthread.is_on_host.load(std::memory_order_acquire) == 0) {
+        FreeKthread(kthread);
+      } else if (kthread.is_parked) {
+        kthread.is_parked = false;
+        WakeLater(kthread);
+      }
+    }
+    const KernelUnlockGuard unlocked;
+    HostCall(SYS_sched_yield);
+  }
+  group.last_kthread = nullptr;
 }
 
 void Kick(Kthread& kthread, uint32_t attention) {

@@ -112,6 +112,7 @@ struct UthreadGroup {
   TimerQueue timers;
   Kthread* timer_keeper;        // parked no longer than to `keeper_deadline_ns`, so others need not wake for timers
   uint64_t keeper_deadline_ns;
+  Kthread* last_kthread;        // set while the others of the group have to end (RetireOtherKthreads)
   uint32_t ticks;               // of all its kthreads: how stale a ready uthread is
 };
 
@@ -154,6 +155,7 @@ struct Kthread {
   uint32_t polls_due_in;  // switches until the host poller gets a look in, though uthreads are ready
   bool is_waking;         // in some kthread's wake_list already
   char* memory;           // this object's arena block
+  std::atomic<uint32_t> is_on_host;  // 0 once its host thread has left its stack for ever
   std::atomic<uint64_t> own_counter;  // syscall_counter points here until the kernel layer gives it a place in the control block
 };
 
@@ -216,6 +218,10 @@ void FreeKthread(Kthread& kthread);
 
 /// Makes the calling host thread `kthread`: GS base, alternate signal stack, the net (Syscall User Dispatch). 0 or -errno.
 int64_t AttachKthread(Kthread& kthread);
+
+/// Before the host process ends or is replaced: the group's other kthreads end and are freed, so that none dies with the kernel lock in
+/// its hand. They must have nothing to run. May release the kernel lock meanwhile.
+void RetireOtherKthreads(UthreadGroup& group);
 
 /// Stack for the code that a new host thread starts with (junction_host_fork): the kthread's idle context, 16-byte aligned top.
 void* IdleStackTop(Kthread& kthread);
