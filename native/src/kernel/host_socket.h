@@ -21,6 +21,7 @@ struct HostSocket {
   uint16_t host_port;  // it is bound to an entry of the port table; 0 = not
   BoundTo bound_to;
   bool is_listening;
+  int32_t linger_s;  // SO_LINGER with a time: 0 = not set
   // The last read found less than it asked for, so the next one may answer EAGAIN by itself, once: the count of host writes then plus 1,
   // 0 = it may not (host_transfer.cc).
   uint64_t short_read_mark;
