@@ -148,7 +148,10 @@ int64_t BindHostSocket(File& file, int fd, const AddressBytes& address, uint32_t
   const bool is_family_right = is_inet && file.host_domain == (wanted.is_v6 ? AF_INET6 : AF_INET);
   const bool is_client = IsUdp(file) && wanted.port == 0;
   const bool is_echo = file.host_protocol == IPPROTO_ICMP || file.host_protocol == IPPROTO_ICMPV6;
-  if (!is_family_right || is_client || is_echo || (!IsTcp(file) && !IsUdp(file))) {
+  if (is_family_right && is_client && !is_echo) {
+    return BindOwnPort(file, fd, address, size_bytes);
+  }
+  if (!is_family_right || is_echo || (!IsTcp(file) && !IsUdp(file))) {
     return HostCall(SYS_bind, fd, address, size_bytes);
   }
   if (!wanted.is_any && !wanted.is_loopback) {
