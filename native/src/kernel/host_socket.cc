@@ -8,6 +8,7 @@
 
 #include <cerrno>
 
+#include "kernel/guest_memory.h"
 #include "kernel/host_poller.h"
 #include "kernel/inet_ports.h"
 #include "kernel/socket_options.h"
@@ -69,6 +70,28 @@ int64_t Enter(int32_t host_fd, uint32_t flags, int domain, int type, int protoco
   return fd;
 }
 
+// A close that waits for its last bytes to be acknowledged would hold up the kthread: only a time of 0 (close by reset) gets to the host, a
+// longer one is remembered, and the host sends the bytes in the background.
+int64_t SetLinger(File& file, int fd, uint64_t value, uint64_t size) {
+  linger time;
+  if (size < sizeof(time)) {
+    return -EINVAL;
+  }
+  if (!CopyFromGuest(&time, value, sizeof(time))) {
+    return -EFAULT;
+  }
+  HostSocket* const socket = EnsureHostSocket(file);
+  if (socket == nullptr) {
+    return -ENOMEM;
+  }
+  const bool has_time = time.l_onoff != 0 && time.l_linger != 0;
+  socket->linger_s = has_time ? time.l_linger : 0;
+  if (has_time) {
+    time = {0, 0};
+  }
+  return HostCall(SYS_setsockopt, fd, SOL_SOCKET, SO_LINGER, &time, sizeof(time));
+}
+
 int64_t AcceptOnce(File& file, int fd, uint32_t flags, AddressBytes& address, uint32_t* size) {
   const bool may_block = (file.status_flags & kIsHostNonblocking) == 0;  // a listener that came from outside
   const KernelUnlockGuard unlocked;
@@ -125,7 +148,10 @@ int64_t BindHostSocket(File& file, int fd, const AddressBytes& address, uint32_t
   const bool is_family_right = is_inet && file.host_domain == (wanted.is_v6 ? AF_INET6 : AF_INET);
   const bool is_client = IsUdp(file) && wanted.port == 0;
   const bool is_echo = file.host_protocol == IPPROTO_ICMP || file.host_protocol == IPPROTO_ICMPV6;
-  if (!is_family_right || is_client || is_echo || (!IsTcp(file) && !IsUdp(file))) {
+  if (is_family_right && is_client && !is_echo) {
+    return BindOwnPort(file, fd, address, size_bytes);
+  }
+  if (!is_family_right || is_echo || (!IsTcp(file) && !IsUdp(file))) {
     return HostCall(SYS_bind, fd, address, size_bytes);
   }
   if (!wanted.is_any && !wanted.is_loopback) {
@@ -226,7 +252,10 @@ int64_t NameHostSocket(File& file, int fd, bool is_peer, AddressBytes& address, 
   return 0;
 }
 
-int64_t SetHostOption(File&, int fd, int level, int option, uint64_t value, uint64_t size) {
+int64_t SetHostOption(File& file, int fd, int level, int option, uint64_t value, uint64_t size) {
+  if (level == SOL_SOCKET && option == SO_LINGER) {
+    return SetLinger(file, fd, value, size);
+  }
   return HostCall(SYS_setsockopt, fd, level, option, value, size);
 }
 
@@ -236,6 +265,10 @@ int64_t GetHostOption(File& file, int fd, int level, int option, uint64_t value,
       socket->bound_to == BoundTo::kAny6Only) {
     const int32_t on = 1;  // at the host it is off: BindPort
     return StoreOption(&on, sizeof(on), value, room);
+  }
+  if (level == SOL_SOCKET && option == SO_LINGER && socket != nullptr && socket->linger_s != 0) {
+    const linger time = {1, socket->linger_s};
+    return StoreOption(&time, sizeof(time), value, room);
   }
   return HostCall(SYS_getsockopt, fd, level, option, value, room);
 }

@@ -19,8 +19,11 @@ namespace junction {
 /// File::extra of a host socket. In the arena; shared by all processes that have the socket.
 struct HostSocket {
   uint16_t host_port;  // it is bound to an entry of the port table; 0 = not
+  uint16_t own_port;   // UDP, bound to port 0: what the host chose is the guest's number too, and in no table
+  ListNode own_port_node;
   BoundTo bound_to;
   bool is_listening;
+  int32_t linger_s;  // SO_LINGER with a time: 0 = not set
   // The last read found less than it asked for, so the next one may answer EAGAIN by itself, once: the count of host writes then plus 1,
   // 0 = it may not (host_transfer.cc).
   uint64_t short_read_mark;

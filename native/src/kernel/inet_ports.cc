@@ -58,9 +58,21 @@ void UseEntry(HostSocket& socket, ControlPort& entry, uint16_t host_port, BoundT
   entry.users.fetch_add(1, std::memory_order_relaxed);
 }
 
+bool IsOwnPort(uint16_t port) {
+  const List& own_ports = TheInstance().own_ports;
+  for (ListNode* node = own_ports.head.next; node != nullptr && node != &own_ports.head; node = node->next) {
+    if (JUNCTION_OWNER(node, HostSocket, own_port_node)->own_port == port) {
+      return true;
+    }
+  }
+  return false;
+}
+
 // Binds and records a port that no entry has.
 int64_t BindFresh(PortTable& ports, File& file, int fd, const InetAddress& address, BoundTo to) {
-  if (const int64_t error = BindHost(fd, address.is_v6, 0); error != 0) {
+  // A socket that has the number from the host: whether they can share it is the host's to say.
+  const uint16_t wanted = IsUdp(file) && IsOwnPort(address.port) ? address.port : 0;
+  if (const int64_t error = BindHost(fd, address.is_v6, wanted); error != 0) {
     return error;
   }
   const uint16_t host_port = HostPortOf(fd);
@@ -110,6 +122,16 @@ int64_t BindPort(File& file, int fd, const InetAddress& address) {
   return result;
 }
 
+int64_t BindOwnPort(File& file, int fd, const AddressBytes& address, uint32_t size_bytes) {
+  const int64_t error = HostCall(SYS_bind, fd, address, size_bytes);
+  HostSocket* const socket = error == 0 ? EnsureHostSocket(file) : nullptr;
+  if (socket != nullptr && !socket->own_port_node.is_linked()) {
+    socket->own_port = HostPortOf(fd);
+    TheInstance().own_ports.PushBack(socket->own_port_node);
+  }
+  return error;
+}
+
 int64_t AnnounceListener(File& file, int fd) {
   HostSocket* const socket = EnsureHostSocket(file);
   if (socket == nullptr) {
@@ -139,7 +161,10 @@ int64_t AnnounceListener(File& file, int fd) {
 }
 
 void ReleasePort(const File& file) {
-  const HostSocket* const socket = HostSocketOf(file);
+  HostSocket* const socket = HostSocketOf(file);
+  if (socket != nullptr) {
+    socket->own_port_node.Unlink();
+  }
   if (socket == nullptr || socket->host_port == 0) {
     return;
   }

@@ -12,6 +12,9 @@ namespace junction {
 /// Binds a TCP or UDP socket to what the guest means by `address`. 0 or -errno.
 int64_t BindPort(File& file, int fd, const InetAddress& address);
 
+/// Binds a UDP socket to a port of the host's choice: a client's socket, mostly, for which there need be no entry.
+int64_t BindOwnPort(File& file, int fd, const AddressBytes& address, uint32_t size_bytes);
+
 /// A bound TCP socket listens from now on: tells the host side. 0 or -EADDRINUSE: more listeners than the control block can tell of.
 int64_t AnnounceListener(File& file, int fd);
 
