@@ -405,3 +405,19 @@ CASE(fifo_open_waits_for_the_other_end) {
   EXPECT_EQ(read(fd, &byte, 1), 0);
   EXPECT_OK(unlink(path));
 }
+
+CASE(splice_and_tee_if_there) {
+  int first[2], second[2];
+  char buffer[8];
+  make_pipe(first);
+  make_pipe(second);
+  EXPECT_EQ(write(first[1], "abc", 3), 3);
+  const ssize_t copied = tee(first[0], second[1], 2, 0);
+  EXPECT(copied == 2 || errno == ENOSYS || errno == EINVAL); /* programs fall back to read and write */
+  if (copied == 2) {
+    EXPECT_EQ(read(second[0], buffer, 8), 2);
+    EXPECT_EQ(splice(first[0], NULL, second[1], NULL, 8, 0), 3);
+    EXPECT_EQ(read(second[0], buffer, 8), 3);
+    EXPECT_BYTES(buffer, "abc");
+  }
+}

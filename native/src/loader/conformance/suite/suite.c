@@ -217,8 +217,11 @@ static void remove_folder(void) {
 
 /* What a shell or a test driver may have left changed. */
 static void reset_process(void) {
-  for (int signal_number = 1; signal_number < NSIG; ++signal_number) {
-    signal(signal_number, SIG_DFL);
+  struct sigaction action;
+  memset(&action, 0, sizeof(action));
+  action.sa_handler = SIG_DFL;
+  for (int signal = 1; signal < NSIG; ++signal) {
+    sigaction(signal, &action, NULL);
   }
   sigset_t none;
   sigemptyset(&none);

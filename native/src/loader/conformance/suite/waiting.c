@@ -156,6 +156,14 @@ CASE(waitid_errors) {
   EXPECT_ERR(waitpid(-1, NULL, 0x100), EINVAL);
 }
 
+CASE(wclone_waits_only_for_clone_children) {
+  const pid_t pid = child_that_exits(4);
+  EXPECT_ERR(waitpid(pid, NULL, __WCLONE), ECHILD);
+  int status;
+  EXPECT_EQ(waitpid(pid, &status, __WALL), pid);
+  EXPECT(WIFEXITED(status) && WEXITSTATUS(status) == 4);
+}
+
 CASE(wait_by_group) {
   const pid_t leader = child_start();
   if (leader == 0) {
