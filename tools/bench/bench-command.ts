@@ -44,7 +44,7 @@ export async function runBenchCommand(options: BenchCommandOptions): Promise<num
     await stack.start();
     const outcome = await runMainBench(stack, load, {
       rounds: options.quick ? 3 : options.rounds,
-      durationMs: options.quick ? 300 : 600,
+      durationMs: options.quick ? 150 : 250,
       idleSeconds: options.quick ? 3 : 20,
       workFolder,
       progress,

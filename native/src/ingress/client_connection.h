@@ -90,6 +90,7 @@ struct ClientConnection : EventTarget, ListNode<ClientTag>, ListNode<IdleTag>, L
   UniqueFd fd;
   Phase phase = Phase::kIdle;
   bool readable = false;
+  bool is_local = false;     // of this machine, over loopback
   bool peer_closed = false;  // EPOLLRDHUP, EPOLLHUP or EPOLLERR has come
   bool broken = false;       // EPOLLERR or EPOLLHUP: both directions are dead
   Buffer* in = nullptr;      // null when there are no bytes

@@ -14,6 +14,7 @@
 #include "ingress/head_writer.h"
 #include "ingress/relay.h"
 #include "ingress/scheduler_bell.h"
+#include "ingress/socket.h"
 #include "ingress/target.h"
 
 namespace junction::ingress {
@@ -41,6 +42,7 @@ void Clients::Add(UniqueFd fd, const sockaddr_storage& peer) {
   auto* const client = new ClientConnection;
   client->fd = std::move(fd);
   client->peer_ip_length = static_cast<uint8_t>(FormatIp(peer, client->peer_ip));
+  client->is_local = IsLoopback(peer);
   // Bytes have often come along with the connection: one read saves a round through epoll.
   client->readable = true;
   if (auto added = core_.loop.Add(client->fd.get(), EPOLLIN | EPOLLOUT | EPOLLRDHUP | EPOLLET, *client); !added) {

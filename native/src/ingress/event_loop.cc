@@ -8,11 +8,16 @@
 #include <cerrno>
 #include <climits>
 #include <ctime>
+#include <utility>
 
 #include "base/check.h"
 
 namespace junction::ingress {
 namespace {
+
+// Events at once from which on there is no spinning: so many mean that the cores are busy, and then a sleep costs nobody
+// time, leaves the core to others and gathers the next batch.
+constexpr int kCrowd = 3;
 
 uint64_t MonotonicNs() {
   timespec now;
@@ -54,6 +59,9 @@ int EventLoop::Poll(int timeout_ms) {
     JUNCTION_CHECK(errno == EINTR);
     return 0;
   }
+  if (count > 0) {
+    last_batch_ = count;
+  }
   return count;
 }
 
@@ -84,10 +92,11 @@ int EventLoop::Wait() {
   if (!ready_.empty()) {
     return Poll(0);
   }
-  GapPredictor* predictor = nullptr;
-  if (spin_ns_ > 0 && predictor_ != nullptr) {
-    predictor = predictor_;
-    predictor_ = nullptr;
+  GapPredictor* predictor = std::exchange(predictor_, nullptr);
+  if (spin_ns_ == 0 || last_batch_ >= kCrowd) {
+    predictor = nullptr;
+  }
+  if (predictor != nullptr) {
     if (predictor->ShouldSpin()) {
       int count = 0;
       if (Spin(*predictor, count)) {

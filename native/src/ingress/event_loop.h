@@ -124,6 +124,7 @@ class EventLoop {
   WorkerCounters& counters_;
   GapPredictor* predictor_ = nullptr;
   uint64_t now_ns_;
+  int last_batch_ = 0;  // events of the last wait that brought any
   TimerWheel timers_;
   IntrusiveList<EventTarget, ReadyTag> ready_;
   std::array<epoll_event, 256> events_;

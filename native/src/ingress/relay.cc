@@ -230,6 +230,9 @@ Relay::Step Relay::PumpAnswer(ClientConnection& client) {
     }
   }
   if (x.answer_done) {
+    if (client.is_local && core_.options.workers == 1) {  // several would only crowd one core
+      core_.placement.FollowClient(client.fd.get(), core_.loop.now_ms());
+    }
     ReleaseUpstream(client);
     core_.clients->Finish(client);
     return Step::kOver;

@@ -68,6 +68,18 @@ size_t FormatIp(const sockaddr_storage& address, char (&out)[46]) {
   return text == nullptr ? 0 : std::strlen(out);
 }
 
+bool IsLoopback(const sockaddr_storage& address) {
+  constexpr uint8_t kLoopbackNet = 127;
+  if (address.ss_family == AF_INET) {
+    return ntohl(reinterpret_cast<const sockaddr_in*>(&address)->sin_addr.s_addr) >> 24 == kLoopbackNet;
+  }
+  if (address.ss_family != AF_INET6) {
+    return false;
+  }
+  const in6_addr& ip = reinterpret_cast<const sockaddr_in6*>(&address)->sin6_addr;
+  return IN6_IS_ADDR_LOOPBACK(&ip) || (IN6_IS_ADDR_V4MAPPED(&ip) && ip.s6_addr[12] == kLoopbackNet);
+}
+
 Result<UniqueFd> Listen(const SocketAddress& address) {
   UniqueFd fd(socket(address.family(), SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0));
   if (!fd.valid()) {

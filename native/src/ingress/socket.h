@@ -29,6 +29,9 @@ Result<SocketAddress> MakeUnixAddress(const std::string& path);
 /// The IP address as text, IPv4 ones that came over IPv6 as IPv4; empty for unix. Returns its length in `out`.
 size_t FormatIp(const sockaddr_storage& address, char (&out)[46]);
 
+/// Whether it is an IP address of this machine alone: 127.0.0.0/8 or ::1.
+bool IsLoopback(const sockaddr_storage& address);
+
 /// A listening, non-blocking TCP socket; accepted sockets inherit TCP_NODELAY.
 Result<UniqueFd> Listen(const SocketAddress& address);
 

@@ -13,6 +13,7 @@
 #include <string_view>
 
 #include "ingress/buffer_pool.h"
+#include "ingress/core_placement.h"
 #include "ingress/event_loop.h"
 #include "ingress/events.h"
 #include "ingress/message_head.h"
@@ -75,6 +76,7 @@ struct WorkerCore {
   BufferPool buffers;
   MessageHead head;  // scratch of whoever parses; never kept over a call
   DateText date;
+  CorePlacement placement;
   bool draining = false;
 
   Acceptor* acceptor = nullptr;

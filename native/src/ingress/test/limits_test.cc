@@ -315,5 +315,29 @@ TEST_F(LimitsTest, ServesWithSpinningAsWithout) {
   EXPECT_GT(metrics.spin_hits + metrics.spin_misses + metrics.spin_skips, 200u);
 }
 
+TEST_F(LimitsTest, ServesACrowdWithSpinning) {
+  options_.spin_us = 1000;
+  StartWithFunction();
+  std::vector<Peer> clients;
+  std::vector<Peer> functions;
+  for (int i = 0; i < 8; ++i) {
+    clients.push_back(Client());
+    clients.back().Send(kGet);
+    functions.push_back(function_.Accept());
+  }
+  for (int round = 0; round < 50; ++round) {
+    for (Peer& function : functions) {
+      function.ReadMessage();
+      function.Send(Ok(std::to_string(round)));
+    }
+    for (Peer& client : clients) {
+      EXPECT_EQ(client.ReadMessage().body, std::to_string(round));
+    }
+    for (Peer& client : clients) {
+      client.Send(kGet);
+    }
+  }
+}
+
 }  // namespace
 }  // namespace junction::ingress
