@@ -77,13 +77,17 @@ size_t GuestBuffer::Move(size_t size_bytes, CopyPiece copy_piece) {
 
 size_t GuestBuffer::CopyOutByPieces(const void* from, size_t size_bytes) {
   return Move(size_bytes, [from](uint64_t guest, size_t offset, size_t size) {
-    return junction_copy(reinterpret_cast<void*>(guest), static_cast<const char*>(from) + offset, size);
+    return IsKernelMemory(guest, size)
+               ? size
+               : junction_copy(reinterpret_cast<void*>(guest), static_cast<const char*>(from) + offset, size);
   });
 }
 
 size_t GuestBuffer::CopyInByPieces(void* to, size_t size_bytes) {
   return Move(size_bytes, [to](uint64_t guest, size_t offset, size_t size) {
-    return junction_copy(static_cast<char*>(to) + offset, reinterpret_cast<const void*>(guest), size);
+    return IsKernelMemory(guest, size)
+               ? size
+               : junction_copy(static_cast<char*>(to) + offset, reinterpret_cast<const void*>(guest), size);
   });
 }
 

@@ -13,6 +13,7 @@
 
 #include <csignal>
 
+#include "kernel/fd_transit.h"
 #include "kernel/file.h"
 #include "kernel/guest_memory.h"
 #include "kernel/guest_path.h"
@@ -206,6 +207,9 @@ void WaitForVfork(GuestThread& parent, UProc& child) {
 
 int64_t ForkLocked(GuestThread& parent, const CloneArguments& arguments, NewChild& child) {
   FreeDeadProcesses();
+  // Descriptors that travel between processes pass through it, so parent and child must share one. Without it the fork goes on: such
+  // a message then loses its descriptors, as the sender is told by MSG_CTRUNC.
+  static_cast<void>(PrepareFdTransit());
   if (!MakeChild(parent, arguments, child)) {
     FreeChild(child);
     return -ENOMEM;

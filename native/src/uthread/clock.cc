@@ -59,10 +59,11 @@ uint64_t FindSymbol(uint64_t image, const char* name) {
     return 0;
   }
   // DT_HASH says how many symbols there are; without it the string table begins behind them (the vDSO's layout).
-  const auto count = hash != nullptr ? hash[1]
-                                     : static_cast<uint32_t>((reinterpret_cast<uint64_t>(names) -
-                                                              reinterpret_cast<uint64_t>(symbols)) /
-                                                             sizeof(Elf64_Sym));
+  const auto count =
+      hash != nullptr
+          ? hash[1]
+          : static_cast<uint32_t>((reinterpret_cast<uint64_t>(names) - reinterpret_cast<uint64_t>(symbols)) /
+                                  sizeof(Elf64_Sym));
   for (uint32_t i = 0; i < count; ++i) {
     if (symbols[i].st_shndx != SHN_UNDEF && IsText(names + symbols[i].st_name, name)) {
       return symbols[i].st_value + shift;

@@ -124,7 +124,8 @@ void StartKthread(UthreadGroup& group) {
   // From now on registers may not wait in a machine for their uthread: another kthread could take it up.
   SaveMachineState();
   Kthread* const kthread = AllocateKthread(group);
-  if (kthread != nullptr && IsHostError(junction_host_fork(kThreadFlags, IdleStackTop(*kthread), &StartOnHost, kthread))) {
+  if (kthread != nullptr &&
+      IsHostError(junction_host_fork(kThreadFlags, IdleStackTop(*kthread), &StartOnHost, kthread))) {
     FreeKthread(*kthread);
   }
   CurrentKthread()->attention.fetch_or(kAttentionState, std::memory_order_relaxed);

@@ -50,7 +50,8 @@ bool MakeTickTimer(Kthread& kthread) {
 // The oldest ready uthread was there at the tick before this one.
 bool HasWaitedForATick(const UthreadGroup& group) {
   const ListNode* const oldest = group.run_queue.first();
-  return oldest != nullptr && JUNCTION_OWNER(const_cast<ListNode*>(oldest), Uthread, run_node)->ready_at_tick != group.ticks;
+  return oldest != nullptr &&
+         JUNCTION_OWNER(const_cast<ListNode*>(oldest), Uthread, run_node)->ready_at_tick != group.ticks;
 }
 
 }  // namespace
@@ -76,8 +77,8 @@ void ArmTick(Kthread& kthread) {
     return;  // no timer to be had: uthreads still take turns at their calls
   }
   constexpr uint64_t kSecond_ns = 1'000'000'000;
-  const itimerspec when = {{0, 0},
-                           {static_cast<time_t>(deadline_ns / kSecond_ns), static_cast<long>(deadline_ns % kSecond_ns)}};
+  const itimerspec when = {
+      {0, 0}, {static_cast<time_t>(deadline_ns / kSecond_ns), static_cast<long>(deadline_ns % kSecond_ns)}};
   kthread.tick_deadline_ns = deadline_ns;
   HostCall(SYS_timer_settime, kthread.tick_timer, TIMER_ABSTIME, &when, nullptr);
 }

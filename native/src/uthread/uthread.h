@@ -65,7 +65,8 @@ struct Uthread {
   GuestFrame frame;           // owner kthread only
   uint64_t syscall_number;    // of the call in flight
   uint64_t saved_kernel_rsp;  // while it does not run
-  uint32_t has_full_frame;    // 1: leave by iretq with all registers (after an interrupt, a signal, rt_sigreturn); 0: after a syscall
+  uint32_t
+      has_full_frame;  // 1: leave by iretq with all registers (after an interrupt, a signal, rt_sigreturn); 0: after a syscall
   uint32_t reserved0;
 
   // --- the rest
@@ -110,10 +111,10 @@ struct UthreadGroup {
   uint32_t kthread_limit;  // the instance's cores; 0 counts as 1
   int32_t host_pid;
   TimerQueue timers;
-  Kthread* timer_keeper;        // parked no longer than to `keeper_deadline_ns`, so others need not wake for timers
+  Kthread* timer_keeper;  // parked no longer than to `keeper_deadline_ns`, so others need not wake for timers
   uint64_t keeper_deadline_ns;
-  Kthread* last_kthread;        // set while the others of the group have to end (RetireOtherKthreads)
-  uint32_t ticks;               // of all its kthreads: how stale a ready uthread is
+  Kthread* last_kthread;  // set while the others of the group have to end (RetireOtherKthreads)
+  uint32_t ticks;         // of all its kthreads: how stale a ready uthread is
 };
 
 /// Reasons for the slow way out of the kernel, bits of Kthread::attention.
@@ -128,7 +129,8 @@ struct Kthread {
   // --- read by assembly
   Kthread* self;
   Uthread* current;  // null while idle
-  std::atomic<uint32_t> attention;  // set by anybody (or), looked at on the way out; plus a kick where it runs guest code
+  std::atomic<uint32_t>
+      attention;  // set by anybody (or), looked at on the way out; plus a kick where it runs guest code
   std::atomic<uint32_t> in_kernel;  // written by this kthread and its signal handlers only
   std::atomic<uint64_t>* syscall_counter;
   uint64_t idle_rsp;  // saved while a uthread runs
@@ -139,24 +141,25 @@ struct Kthread {
   Uthread* state_owner;  // whose FS base and vector registers are in the machine; null = nobody's
   int32_t host_tid;
   int32_t host_pid;
-  std::atomic<uint32_t> park_word;  // futex: 1 = stay awake
-  bool is_parked;                   // under the kernel lock
-  bool parks_in_poller;             // in the host poller rather than on park_word: woken by a kick
+  std::atomic<uint32_t> park_word;     // futex: 1 = stay awake
+  bool is_parked;                      // under the kernel lock
+  bool parks_in_poller;                // in the host poller rather than on park_word: woken by a kick
   std::atomic<uint64_t> host_signals;  // arrived from outside, bit n-1; not yet turned into guest signals
-  int32_t tick_timer;               // host timer id, -1 = none yet
-  uint64_t tick_deadline_ns;        // armed for; kNever = not armed
+  int32_t tick_timer;                  // host timer id, -1 = none yet
+  uint64_t tick_deadline_ns;           // armed for; kNever = not armed
   ListNode group_node;
-  Uthread* dead;                    // switched away from for good: its slot can be freed
-  Kthread* wake_list[16];           // to wake after the kernel lock is released
+  Uthread* dead;           // switched away from for good: its slot can be freed
+  Kthread* wake_list[16];  // to wake after the kernel lock is released
   uint32_t wake_count;
   void* signal_stack;
   uint64_t parks;  // statistics: host waits
   uint64_t switches;
-  uint32_t polls_due_in;  // switches until the host poller gets a look in, though uthreads are ready
-  bool is_waking;         // in some kthread's wake_list already
-  char* memory;           // this object's arena block
+  uint32_t polls_due_in;             // switches until the host poller gets a look in, though uthreads are ready
+  bool is_waking;                    // in some kthread's wake_list already
+  char* memory;                      // this object's arena block
   std::atomic<uint32_t> is_on_host;  // 0 once its host thread has left its stack for ever
-  std::atomic<uint64_t> own_counter;  // syscall_counter points here until the kernel layer gives it a place in the control block
+  std::atomic<uint64_t>
+      own_counter;  // syscall_counter points here until the kernel layer gives it a place in the control block
 };
 
 static_assert(offsetof(Kthread, current) == KT_CURRENT);

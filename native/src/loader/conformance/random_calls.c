@@ -5,6 +5,7 @@
 #define _GNU_SOURCE
 #include <errno.h>
 #include <fcntl.h>
+#include <grp.h>
 #include <poll.h>
 #include <pthread.h>
 #include <signal.h>
@@ -36,9 +37,22 @@ static char* g_memory;  // 64 KiB that calls may write to
 enum { kMemory_bytes = 65536 };
 
 static uint64_t RandomArgument(void) {
-  static const uint64_t kOdd[] = {0,          1,          2,           ~0ULL,       0x7fffffff, 0x80000000,
-                                  0xffffffff, 4096,       0x7fffffffffffffffULL, 0x8000000000000000ULL,
-                                  0x70000000, 0x2f0000000000ULL, 0x2f0000001000ULL, 0xffffffffff600000ULL, 65536, 1u << 20};
+  static const uint64_t kOdd[] = {0,
+                                  1,
+                                  2,
+                                  ~0ULL,
+                                  0x7fffffff,
+                                  0x80000000,
+                                  0xffffffff,
+                                  4096,
+                                  0x7fffffffffffffffULL,
+                                  0x8000000000000000ULL,
+                                  0x70000000,
+                                  0x2f0000000000ULL,
+                                  0x2f0000001000ULL,
+                                  0xffffffffff600000ULL,
+                                  65536,
+                                  1u << 20};
   switch (Random() % 8) {
     case 0:
     case 1:
@@ -126,17 +140,18 @@ static int IsKernelWell(void) {
   }
   int status = 0;
   const int is_well = child > 0 && waitpid(child, &status, 0) == child && WEXITSTATUS(status) == 3 &&
-                      read(fds[0], &byte, 1) == 1 && byte == 'b' && pthread_create(&thread, NULL, AddOne, &value) == 0 &&
-                      pthread_join(thread, NULL) == 0 && value == 1;
+                      read(fds[0], &byte, 1) == 1 && byte == 'b' &&
+                      pthread_create(&thread, NULL, AddOne, &value) == 0 && pthread_join(thread, NULL) == 0 &&
+                      value == 1;
   close(fds[0]);
   close(fds[1]);
   return is_well;
 }
 
-// Waits for the child for a second at most, then kills its group.
+// Waits for the child for a quarter of a second at most, then kills its group.
 static void Reap(pid_t child) {
   struct timespec nap = {0, 2000000};
-  for (int i = 0; i < 500; ++i) {
+  for (int i = 0; i < 125; ++i) {
     if (waitpid(child, NULL, WNOHANG) == child) {
       kill(-child, SIGKILL);
       return;
@@ -151,6 +166,11 @@ static void Reap(pid_t child) {
 int main(int argc, char** argv) {
   if (argc != 4) {
     fprintf(stderr, "usage: random_calls SEED CHILDREN CALLS\n");
+    return 2;
+  }
+  // Nothing random shall happen to the machine.
+  if (geteuid() == 0 && (setgroups(0, NULL) != 0 || setgid(65534) != 0 || setuid(65534) != 0)) {
+    perror("random_calls");
     return 2;
   }
   const uint64_t seed = strtoull(argv[1], NULL, 10);
