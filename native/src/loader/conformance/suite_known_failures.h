@@ -18,7 +18,7 @@ inline const std::vector<KnownFailure> kKnownFailures = {
      "namespaces are refused before flags are compared"},
     {"misc", "stat_of_proc_self_exe", "stat of /proc/self/exe goes to the host and shows junction_run"},
     {"udp", "bind_to_a_taken_port_is_eaddrinuse",
-     "guest ports of UDP are not kept apart, each gets a private host port"},
+     "a UDP port that the kernel chose is not in the port table, so that it can be bound again"},
 };
 
 }  // namespace junction

@@ -202,6 +202,9 @@ static void make_folder(void) {
 }
 
 static void remove_folder(void) {
+  for (int fd = 3; fd < 10; ++fd) { /* a case may have used up all numbers */
+    close(fd);
+  }
   DIR* const dir = opendir(folder);
   if (dir == NULL || strcmp(folder, ".") == 0) {
     return;
