@@ -69,7 +69,8 @@ struct ControlBlock {
   std::atomic<uint64_t> processes_started;
   std::atomic<uint64_t> sites_patched;  // syscall sites rewritten
   std::atomic<uint64_t> sud_traps;      // syscalls that only the net caught
-  std::atomic<uint32_t> exit_signal;    // what the first program died of, 0 = nothing; counts only with exit code 128 + it
+  std::atomic<uint32_t>
+      exit_signal;  // what the first program died of, 0 = nothing; counts only with exit code 128 + it
   uint8_t reserved2[92];
 
   // ports

@@ -160,9 +160,8 @@ int64_t ForkHost(Kthread& kthread, uint64_t flags) {
   uint64_t before = 0;
   // What comes for the child must wait until it has a kthread of its own: its GS base is the parent's until then.
   HostCall(SYS_rt_sigprocmask, SIG_SETMASK, &all, &before, sizeof(all));
-  const int64_t pid =
-      junction_host_fork((flags & kHostFlags) | SIGCHLD, IdleStackTop(kthread),
-                         (flags & CLONE_VM) != 0 ? &RunSharingChild : &RunForkedChild, &kthread);
+  const int64_t pid = junction_host_fork((flags & kHostFlags) | SIGCHLD, IdleStackTop(kthread),
+                                         (flags & CLONE_VM) != 0 ? &RunSharingChild : &RunForkedChild, &kthread);
   SetHostMask(before);
   return pid;
 }

@@ -107,8 +107,7 @@ void WriteSoftwareBytes(VectorImage& image) {
 bool HasExtendedPart(const VectorImage& image, uint64_t address) {
   const SoftwareBytes& software = image.software;
   if (software.magic1 != kMagic1 || software.image_size_bytes < kLegacyAndHeader_bytes ||
-      software.image_size_bytes > VectorStateSize_bytes() ||
-      software.image_size_bytes > software.extended_size_bytes) {
+      software.image_size_bytes > VectorStateSize_bytes() || software.image_size_bytes > software.extended_size_bytes) {
     return false;
   }
   uint32_t magic2 = 0;

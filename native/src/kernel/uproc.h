@@ -40,10 +40,11 @@ struct UProc {
   UProcState state;
   int32_t process_group;
   int32_t session;
-  UProc* parent;  // null for the first
+  UProc* parent;       // null for the first
   int32_t parent_pid;  // of `parent`, read without the lock (getppid)
-  uint32_t references;  // the process table's until it is waited for, and those of who looks at it over a Park (process.h)
-  List children;  // UProc::sibling_node, zombies too
+  uint32_t
+      references;  // the process table's until it is waited for, and those of who looks at it over a Park (process.h)
+  List children;   // UProc::sibling_node, zombies too
   ListNode sibling_node;
   ListNode instance_node;  // Instance::processes
   int32_t exit_signal;     // to the parent, SIGCHLD mostly; 0 = none
@@ -58,16 +59,16 @@ struct UProc {
   List timer_files;          // timerfd.cc: those that count on this process' timer queue
 
   // end and job control
-  int32_t wait_status;       // as wait4 gives it
+  int32_t wait_status;  // as wait4 gives it
   bool is_group_exiting;
-  int32_t stop_signal;       // unreported stop: its number, 0 = none
-  bool has_continued;        // unreported continue
-  WaitQueue child_changed;   // wait4, waitid of its threads
-  WaitQueue state_changed;   // pidfds of it, vfork parents
-  WaitQueue resumed;         // its stopped threads
+  int32_t stop_signal;      // unreported stop: its number, 0 = none
+  bool has_continued;       // unreported continue
+  WaitQueue child_changed;  // wait4, waitid of its threads
+  WaitQueue state_changed;  // pidfds of it, vfork parents
+  WaitQueue resumed;        // its stopped threads
   bool is_child_subreaper;
   bool has_execed;
-  bool is_vfork_child;       // shares its parent's memory (or the parent waits for it) until exec or exit
+  bool is_vfork_child;  // shares its parent's memory (or the parent waits for it) until exec or exit
   bool is_dumpable;
   uint64_t start_ns;
   uint64_t child_user_us, child_system_us;
@@ -86,16 +87,16 @@ struct Instance {
   UProc* init;     // the first; its end ends the instance
   uint32_t next_tid;
   uint32_t process_count;
-  void* futex_table;   // futex.cc
-  void* unix_names;    // unix_names.cc
-  void* fd_transit;    // fd_transit.cc
-  List own_ports;      // HostSocket::own_port_node: UDP sockets whose port is the host's choice (inet_ports.cc)
+  void* futex_table;    // futex.cc
+  void* unix_names;     // unix_names.cc
+  void* fd_transit;     // fd_transit.cc
+  List own_ports;       // HostSocket::own_port_node: UDP sockets whose port is the host's choice (inet_ports.cc)
   uint64_t next_inode;  // of pipes, sockets, anonymous files
   uint64_t next_memory_id;
-  uint64_t random_key[4];  // random.cc; zero = not seeded yet
-  uint32_t next_serial;  // NextSerial
+  uint64_t random_key[4];       // random.cc; zero = not seeded yet
+  uint32_t next_serial;         // NextSerial
   GuestThread** threads_by_id;  // thread_ids.cc
-  List dying;                   // UProc::instance_node: waited for, but the host process may still stand on their memory
+  List dying;  // UProc::instance_node: waited for, but the host process may still stand on their memory
 };
 
 inline Instance& TheInstance() { return *static_cast<Instance*>(Arena().kernel_root); }

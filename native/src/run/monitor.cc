@@ -193,7 +193,8 @@ void Monitor::PassOn(int number, bool is_from_terminal) {
 int Monitor::DeathSignal(int exit_code) const {
   const uint32_t signal = plan_.control == nullptr ? 0 : plan_.control->exit_signal.load(std::memory_order_acquire);
   constexpr uint32_t kMaxSignal = 64;
-  return signal >= 1 && signal <= kMaxSignal && exit_code == 128 + static_cast<int>(signal) ? static_cast<int>(signal) : 0;
+  return signal >= 1 && signal <= kMaxSignal && exit_code == 128 + static_cast<int>(signal) ? static_cast<int>(signal)
+                                                                                            : 0;
 }
 
 GuestExit Monitor::CollectExit() {

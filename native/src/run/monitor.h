@@ -20,8 +20,8 @@ struct MonitorPlan {
   std::string instance_id;
   std::string instance_dir;  // empty: nothing is recorded
   std::optional<LogWriter> log;
-  UniqueFd output[2];  // read ends of the guest's stdout and stderr; both invalid in the foreground
-  UniqueFd signals;    // signalfd
+  UniqueFd output[2];                     // read ends of the guest's stdout and stderr; both invalid in the foreground
+  UniqueFd signals;                       // signalfd
   const ControlBlock* control = nullptr;  // tells of a death by signal; may be null
   OomCount oom_count;
 };
