@@ -62,6 +62,19 @@ void LockSlowly(KernelLock& lock, uint32_t self) {
   }
 }
 
+void Release(KernelLock& lock) {
+  if (lock.word.exchange(0, std::memory_order_release) & kWaiters) [[unlikely]] {
+    HostCall(SYS_futex, &lock.word, FUTEX_WAKE, 1);
+  }
+}
+
+[[gnu::noinline]] void UnlockAndWake(Kthread& self) {
+  WakeBatch batch;
+  TakeWakes(self, batch);
+  Release(Arena().lock);
+  MakeWakes(batch);
+}
+
 }  // namespace
 
 void LockKernel() {
@@ -74,15 +87,11 @@ void LockKernel() {
 }
 
 void UnlockKernel() {
-  KernelLock& lock = Arena().lock;
-  Kthread* const kthread = CurrentKthread();
-  // Copied first: once the lock is free others may put us into their own lists, but only we touch ours.
-  if (lock.word.exchange(0, std::memory_order_release) & kWaiters) [[unlikely]] {
-    HostCall(SYS_futex, &lock.word, FUTEX_WAKE, 1);
+  if (CurrentKthread()->wake_count != 0) [[unlikely]] {
+    UnlockAndWake(*CurrentKthread());
+    return;
   }
-  if (kthread->wake_count != 0) [[unlikely]] {
-    FlushWakes(*kthread);
-  }
+  Release(Arena().lock);
 }
 
 }  // namespace junction

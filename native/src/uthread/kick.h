@@ -18,10 +18,30 @@ Uthread* TakeReady(UthreadGroup& group);
 /// Uthreads have waited for a whole tick: gets another kthread to run them, a parked one or, up to the limit, a new one. Kernel lock held.
 void SpreadOut(UthreadGroup& group);
 
+/// True if guest code must not run without end: others are ready, wait for a time, or wait for the host, which only ticks ask then.
+/// Kernel lock held.
+inline bool NeedsTick(const UthreadGroup& group) {
+  return group.ready_count != 0 || group.timers.root != nullptr || g_uthread_hooks.has_host_waiters();
+}
+
 /// True if uthreads that wait could run elsewhere. Kernel lock held.
 bool CanSpreadOut(const UthreadGroup& group);
 
-/// Makes the wake-ups of wake_list. Kernel lock not held.
-void FlushWakes(Kthread& kthread);
+/// Wake-ups to make, with all that they need: once the lock is free, the kthreads may end and their memory be another's.
+struct WakeBatch {
+  struct Wake {
+    std::atomic<uint32_t>* park_word;  // null: to be kicked
+    int32_t host_pid;
+    int32_t host_tid;
+  };
+  uint32_t count;
+  Wake wakes[kMaxWakes];
+};
+
+/// Empties the kthread's wake_list. One that it names sleeps or runs as of now; if that changes before the wake-up is made, it has
+/// seen what this lock holder did. Kernel lock held.
+void TakeWakes(Kthread& self, WakeBatch& batch);
+/// Kernel lock not held.
+void MakeWakes(const WakeBatch& batch);
 
 }  // namespace junction

@@ -112,6 +112,17 @@ void FreeDead(Kthread& kthread) {
   }
 }
 
+// No signal may come any more: its handler would run in memory that is somebody else's. What has come goes to the others.
+// Kernel lock held.
+[[noreturn]] void LeaveHost(Kthread& kthread) {
+  const uint64_t all = ~0ULL;
+  HostCall(SYS_rt_sigprocmask, SIG_SETMASK, &all, nullptr, sizeof(all));
+  NoticeAttention(kthread);
+  UnlockKernel();
+  junction_host_exit_thread(&kthread.is_on_host);
+  __builtin_unreachable();
+}
+
 void StartOnHost(void* argument) {
   auto& kthread = *static_cast<Kthread*>(argument);
   KERNEL_CHECK(AttachKthread(kthread) == 0);
@@ -203,12 +214,11 @@ int64_t AttachKthread(Kthread& kthread) {
 void RunKthread(Kthread& kthread) {
   LockKernel();
   while (true) {
-    if (const Kthread* const last = kthread.group->last_kthread; last != nullptr && last != &kthread) {
-      UnlockKernel();
-      junction_host_exit_thread(&kthread.is_on_host);
-    }
     FreeDead(kthread);
     NoticeAttention(kthread);
+    if (const Kthread* const last = kthread.group->last_kthread; last != nullptr && last != &kthread) {
+      LeaveHost(kthread);
+    }
     if (kthread.group->timers.root != nullptr) {
       kthread.group->timers.RunDue(MonotonicNow_ns());
     }
@@ -259,7 +269,7 @@ void WakeLater(Kthread& kthread) {
   if (kthread.is_waking || &kthread == &self) {
     return;
   }
-  if (self.wake_count == sizeof(self.wake_list) / sizeof(self.wake_list[0])) {
+  if (self.wake_count == kMaxWakes) {
     HostCall(SYS_tgkill, kthread.host_pid, kthread.host_tid, kKickSignal);
     return;
   }
@@ -267,19 +277,24 @@ void WakeLater(Kthread& kthread) {
   self.wake_list[self.wake_count++] = &kthread;
 }
 
-void FlushWakes(Kthread& self) {
-  const uint32_t count = self.wake_count;
+void TakeWakes(Kthread& self, WakeBatch& batch) {
+  batch.count = self.wake_count;
   self.wake_count = 0;
-  for (uint32_t i = 0; i < count; ++i) {
+  for (uint32_t i = 0; i < batch.count; ++i) {
     Kthread& kthread = *self.wake_list[i];
-    const int32_t pid = kthread.host_pid;
-    const int32_t tid = kthread.host_tid;
-    const bool needs_kick = kthread.parks_in_poller || kthread.current != nullptr;
     kthread.is_waking = false;
-    if (needs_kick) {
-      HostCall(SYS_tgkill, pid, tid, kKickSignal);
+    const bool needs_kick = kthread.parks_in_poller || kthread.current != nullptr;
+    batch.wakes[i] = {needs_kick ? nullptr : &kthread.park_word, kthread.host_pid, kthread.host_tid};
+  }
+}
+
+void MakeWakes(const WakeBatch& batch) {
+  for (uint32_t i = 0; i < batch.count; ++i) {
+    const WakeBatch::Wake& wake = batch.wakes[i];
+    if (wake.park_word == nullptr) {
+      HostCall(SYS_tgkill, wake.host_pid, wake.host_tid, kKickSignal);
     } else {
-      HostCall(SYS_futex, &kthread.park_word, FUTEX_WAKE, 1);
+      HostCall(SYS_futex, wake.park_word, FUTEX_WAKE, 1);
     }
   }
 }

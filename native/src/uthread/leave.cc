@@ -58,13 +58,13 @@ bool HasWaitedForATick(const UthreadGroup& group) {
 
 void ArmTick(Kthread& kthread) {
   UthreadGroup& group = *kthread.group;
-  if (group.ready_count == 0 && group.timers.root == nullptr) {
+  if (!NeedsTick(group)) {
     return;
   }
   const uint64_t now_ns = MonotonicNow_ns();
   uint64_t deadline_ns = group.timers.NextDeadline_ns();
   const uint64_t quantum_ns = CanSpreadOut(group) ? kSpreadTick_ns : kQuantum_ns;
-  if (group.ready_count != 0 && deadline_ns > now_ns + quantum_ns) {
+  if (deadline_ns > now_ns + quantum_ns && (group.ready_count != 0 || g_uthread_hooks.has_host_waiters())) {
     deadline_ns = now_ns + quantum_ns;
   }
   if (deadline_ns < now_ns + kShortestTick_ns) {
@@ -88,7 +88,12 @@ void ArmTick(Kthread& kthread) {
 void junction_leave_slow() {
   using namespace junction;
   LockKernel();
-  const uint32_t attention = CurrentKthread()->attention.exchange(0, std::memory_order_acquire);
+  uint32_t attention = CurrentKthread()->attention.exchange(0, std::memory_order_acquire);
+  if ((attention & kAttentionHostSignal) != 0) {
+    // Now: after a Yield this may be another kthread.
+    g_uthread_hooks.take_host_signals(*CurrentKthread());
+    attention |= kAttentionInterrupt;
+  }
   if ((attention & kAttentionTick) != 0) {
     Kthread& kthread = *CurrentKthread();
     kthread.tick_deadline_ns = kNever;
@@ -104,8 +109,8 @@ void junction_leave_slow() {
     }
     Yield();
   }
-  if ((attention & (kAttentionInterrupt | kAttentionHostSignal)) != 0 || CurrentUthread()->interrupt_pending) {
-    g_uthread_hooks.handle_attention(attention & (kAttentionInterrupt | kAttentionHostSignal));
+  if ((attention & kAttentionInterrupt) != 0 || CurrentUthread()->interrupt_pending) {
+    g_uthread_hooks.handle_attention(kAttentionInterrupt);
   }
   Kthread& kthread = *CurrentKthread();
   ArmTick(kthread);

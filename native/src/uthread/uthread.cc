@@ -50,7 +50,7 @@ void FinishSwitch() {
     attention |= kAttentionInterrupt;
   }
   const UthreadGroup& group = *kthread.group;
-  if (kthread.tick_deadline_ns == kNever ? group.ready_count != 0 || group.timers.root != nullptr
+  if (kthread.tick_deadline_ns == kNever ? NeedsTick(group)
                                          : group.timers.NextDeadline_ns() < kthread.tick_deadline_ns) {
     attention |= kAttentionArm;
   }
@@ -166,11 +166,10 @@ void MakeReady(Uthread& uthread, WakeReason reason) {
     }
   }
   // All run something: the quantum has to end at some time.
-  if (running != nullptr && running->tick_deadline_ns == kNever) {
-    running->attention.fetch_or(kAttentionArm, std::memory_order_relaxed);
-    if (running->in_kernel.load(std::memory_order_relaxed) == 0) {
-      WakeLater(*running);
-    }
+  if (running != nullptr && running->tick_deadline_ns == kNever &&
+      (running->attention.fetch_or(kAttentionArm, std::memory_order_relaxed) & kAttentionArm) == 0) {
+    // Even if it is in the kernel: it may have looked at the attention word for the last time.
+    WakeLater(*running);
   }
 }
 

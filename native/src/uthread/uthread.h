@@ -124,6 +124,8 @@ inline constexpr uint32_t kAttentionTick = 4;       // the quantum is over or a 
 inline constexpr uint32_t kAttentionArm = 8;        // somebody waits: the preemption timer must be armed
 inline constexpr uint32_t kAttentionHostSignal = 16;  // Kthread::host_signals is not empty
 
+inline constexpr uint32_t kMaxWakes = 16;
+
 /// A host thread that carries uthreads. In the arena.
 struct Kthread {
   // --- read by assembly
@@ -149,7 +151,7 @@ struct Kthread {
   uint64_t tick_deadline_ns;           // armed for; kNever = not armed
   ListNode group_node;
   Uthread* dead;           // switched away from for good: its slot can be freed
-  Kthread* wake_list[16];  // to wake after the kernel lock is released
+  Kthread* wake_list[kMaxWakes];  // to wake after the kernel lock is released
   uint32_t wake_count;
   void* signal_stack;
   uint64_t parks;  // statistics: host waits
