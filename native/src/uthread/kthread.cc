@@ -98,6 +98,7 @@ void NoticeAttention(Kthread& kthread) {
   kthread.attention.fetch_and(~(kAttentionTick | kAttentionHostSignal), std::memory_order_acquire);
   if ((attention & kAttentionTick) != 0) {
     kthread.tick_deadline_ns = kNever;
+    kthread.tick_ends_quantum = false;
   }
   if ((attention & kAttentionHostSignal) != 0) {
     g_uthread_hooks.take_host_signals(kthread);
@@ -173,6 +174,8 @@ Kthread* AllocateKthread(UthreadGroup& group) {
     return nullptr;
   }
   auto* const kthread = new (memory) Kthread{};
+  Arena().has_company.store(Arena().has_first_kthread, std::memory_order_relaxed);
+  Arena().has_first_kthread = 1;
   kthread->self = kthread;
   kthread->group = &group;
   kthread->memory = static_cast<char*>(memory);

@@ -149,8 +149,9 @@ struct Kthread {
   std::atomic<uint64_t> host_signals;  // arrived from outside, bit n-1; not yet turned into guest signals
   int32_t tick_timer;                  // host timer id, -1 = none yet
   uint64_t tick_deadline_ns;           // armed for; kNever = not armed
+  bool tick_ends_quantum;              // armed at a time when uthreads were ready
   ListNode group_node;
-  Uthread* dead;           // switched away from for good: its slot can be freed
+  Uthread* dead;                  // switched away from for good: its slot can be freed
   Kthread* wake_list[kMaxWakes];  // to wake after the kernel lock is released
   uint32_t wake_count;
   void* signal_stack;
