@@ -134,16 +134,19 @@ void SaveMachineState() {
   kthread.state_owner = nullptr;
 }
 
-void LoadMachineState(Uthread& uthread) {
-  SaveMachineState();
-  __asm__ volatile("wrfsbase %0" : : "r"(uthread.fs_base));
-  const XsaveArea& area =
-      uthread.has_vector_state ? *static_cast<const XsaveArea*>(uthread.vector_state()) : g_initial;
+void LoadVectorImage(const void* image) {
+  const auto& area = *static_cast<const XsaveArea*>(image);
   if (CanMove(area)) {
     MoveIn(area);
   } else {
     __asm__ volatile("xrstor64 (%0)" : : "r"(&area), "a"(g_mask), "d"(0) : "memory");
   }
+}
+
+void LoadMachineState(Uthread& uthread) {
+  SaveMachineState();
+  __asm__ volatile("wrfsbase %0" : : "r"(uthread.fs_base));
+  LoadVectorImage(uthread.has_vector_state ? uthread.vector_state() : &g_initial);
   CurrentKthread()->state_owner = &uthread;
 }
 
