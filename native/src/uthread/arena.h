@@ -27,8 +27,9 @@ inline constexpr int kArenaClasses = 16;  // 32 bytes << n
 
 struct ArenaHeader {
   uint64_t magic;
-  KernelLock lock;      // the kernel lock
-  std::atomic<uint32_t> has_company;  // 1 from the second kthread of the instance on (of any uProc): locking needs atomics from then on
+  KernelLock lock;  // the kernel lock
+  std::atomic<uint32_t>
+      has_company;  // 1 from the second kthread of the instance on (of any uProc): locking needs atomics from then on
   uint32_t has_first_kthread;
   uint64_t used_bytes;  // from kArenaLow on: what was ever handed out
   void* free_blocks[kArenaClasses];
