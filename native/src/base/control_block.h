@@ -25,7 +25,7 @@
 namespace junction {
 
 inline constexpr uint64_t kControlBlockMagic = 0x314c5443544e434aULL;  // "JCNTCTL1" in little endian
-inline constexpr uint32_t kControlBlockVersion = 2;
+inline constexpr uint32_t kControlBlockVersion = 3;
 inline constexpr size_t kControlBlockSize_bytes = 65536;
 inline constexpr size_t kControlBlockPorts = 32;
 inline constexpr size_t kControlBlockThreads = 256;
@@ -69,9 +69,9 @@ struct ControlBlock {
   std::atomic<uint64_t> processes_started;
   std::atomic<uint64_t> sites_patched;  // syscall sites rewritten
   std::atomic<uint64_t> sud_traps;      // syscalls that only the net caught
-  std::atomic<uint32_t>
-      exit_signal;  // what the first program died of, 0 = nothing; counts only with exit code 128 + it
-  uint8_t reserved2[92];
+  std::atomic<uint32_t> exit_signal;    // what the first program died of, 0 = nothing; counts only with exit code 128 + it
+  std::atomic<uint32_t> exit_code;  // 1 + what the first process of a clone exits with (its monitor is not its parent); 0 = it has not said
+  uint8_t reserved2[88];
 
   // ports
   ControlPort ports[kControlBlockPorts];
