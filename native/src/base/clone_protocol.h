@@ -35,15 +35,15 @@ enum class CloneAnswer : uint32_t {
 /// Why an instance cannot be cloned now.
 enum class CloneRefusal : uint32_t {
   kNone = 0,
-  kNoLandlock,          // the host cannot keep clones apart
+  kNoLandlock,  // the host cannot keep clones apart
   kIsClone,
   kSeveralProcesses,
   kConnectedSocket,
-  kOtherDescriptor,     // `value` is its number
+  kOtherDescriptor,  // `value` is its number
   kDescriptorsInFlight,
   kSystemVMemory,
   kTooMuchSharedMemory,
-  kMemoryFile,          // `value` is its number
+  kMemoryFile,  // `value` is its number
   kBusyMemory,
 };
 

@@ -39,9 +39,9 @@ struct SocketOption {
 };
 // What a listener may have been given before it was bound.
 constexpr SocketOption kKeptOptions[] = {
-    {SOL_SOCKET, SO_REUSEADDR},     {SOL_SOCKET, SO_REUSEPORT},    {SOL_SOCKET, SO_KEEPALIVE},
-    {SOL_SOCKET, SO_BROADCAST},     {IPPROTO_TCP, TCP_NODELAY},    {IPPROTO_TCP, TCP_DEFER_ACCEPT},
-    {IPPROTO_TCP, TCP_KEEPIDLE},    {IPPROTO_TCP, TCP_KEEPINTVL},  {IPPROTO_TCP, TCP_KEEPCNT},
+    {SOL_SOCKET, SO_REUSEADDR},  {SOL_SOCKET, SO_REUSEPORT},   {SOL_SOCKET, SO_KEEPALIVE},
+    {SOL_SOCKET, SO_BROADCAST},  {IPPROTO_TCP, TCP_NODELAY},   {IPPROTO_TCP, TCP_DEFER_ACCEPT},
+    {IPPROTO_TCP, TCP_KEEPIDLE}, {IPPROTO_TCP, TCP_KEEPINTVL}, {IPPROTO_TCP, TCP_KEEPCNT},
 };
 
 // What becomes of a descriptor.
@@ -336,8 +336,7 @@ int64_t RemakeFiles(UProc& process, int32_t arena_fd, const CloneOutput& output,
     if (fresh == 0) {
       continue;
     }
-    const int64_t error =
-        fresh < 0 ? fresh : PutEverywhere(table, *file, fd, static_cast<int32_t>(fresh));
+    const int64_t error = fresh < 0 ? fresh : PutEverywhere(table, *file, fd, static_cast<int32_t>(fresh));
     if (error != 0) {
       return error;
     }

@@ -61,8 +61,7 @@ int64_t ConnectToMonitor(uint64_t socket_id) {
   if (fd < 0) {
     return fd;
   }
-  const int64_t error =
-      HostCall(SYS_connect, fd, &address, offsetof(sockaddr_un, sun_path) + 1 + kPrefix + kDigits);
+  const int64_t error = HostCall(SYS_connect, fd, &address, offsetof(sockaddr_un, sun_path) + 1 + kPrefix + kDigits);
   if (error != 0) {
     HostCall(SYS_close, fd);
     return error;
@@ -83,7 +82,7 @@ bool AreOthersParked(const UthreadGroup& group, const Kthread& self) {
   return true;
 }
 
-CloneRefusal Check(const Kthread& kthread, UProc& process, int32_t* value) {
+CloneRefusal Check(UProc& process, int32_t* value) {
   const Instance& instance = TheInstance();
   if (HostCall(kLandlockCreateRuleset, nullptr, 0, kLandlockVersion) < kLandlockScopes) {
     return CloneRefusal::kNoLandlock;
@@ -140,7 +139,7 @@ void MakeClone(Kthread& kthread, uint64_t socket_id) {
   auto& process = *reinterpret_cast<UProc*>(kthread.group);
   int32_t value = 0;
   kthread.current = NextThread(process, nullptr);  // whose process the descriptors are
-  const CloneRefusal refusal = Check(kthread, process, &value);
+  const CloneRefusal refusal = Check(process, &value);
   kthread.current = nullptr;
   if (refusal != CloneRefusal::kNone) {
     SayToMonitor(fd, CloneAnswer::kRefused, static_cast<uint32_t>(refusal), 0, value);

@@ -98,7 +98,7 @@ struct Instance {
   GuestThread** threads_by_id;  // thread_ids.cc
   uint64_t output_inodes[2];    // of the pipes behind descriptors 1 and 2 at the start
   bool is_clone;                // of another instance: not the first process of its pid namespace
-  List dying;                   // UProc::instance_node: waited for, but the host process may still stand on their memory
+  List dying;  // UProc::instance_node: waited for, but the host process may still stand on their memory
 };
 
 inline Instance& TheInstance() { return *static_cast<Instance*>(Arena().kernel_root); }

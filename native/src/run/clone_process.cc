@@ -90,7 +90,8 @@ const char* Text(CloneStep step) {
 Error ToError(const CloneMessage& message) {
   std::string where = message.value > 0 ? " (descriptor " + std::to_string(message.value) + ")" : "";
   if (message.answer == CloneAnswer::kRefused) {
-    return {EBUSY, std::string("the template cannot be cloned now: ") + Text(static_cast<CloneRefusal>(message.reason)) + where};
+    return {EBUSY, std::string("the template cannot be cloned now: ") +
+                       Text(static_cast<CloneRefusal>(message.reason)) + where};
   }
   return {-message.error, std::string("the clone failed to ") + Text(static_cast<CloneStep>(message.reason)) + where +
                               ": " + strerror(-message.error)};
@@ -105,7 +106,8 @@ int64_t Now_ms() {
 // Waits until `fd` has something. Fails at the deadline, or when the template has died.
 Result<void> Await(int fd, const TemplateInstance& from, int64_t deadline_ms, const char* what) {
   for (;;) {
-    pollfd fds[] = {{.fd = fd, .events = POLLIN, .revents = 0}, {.fd = from.pid_fd.get(), .events = POLLIN, .revents = 0}};
+    pollfd fds[] = {{.fd = fd, .events = POLLIN, .revents = 0},
+                    {.fd = from.pid_fd.get(), .events = POLLIN, .revents = 0}};
     const int64_t left_ms = deadline_ms - Now_ms();
     if (left_ms <= 0) {
       return PlainError(what);
@@ -264,7 +266,9 @@ Result<void> CloneRequest::SendOrder(int connection, int control_fd, const Uniqu
   return {};
 }
 
-Result<GuestProcess> CloneRequest::Start(const TemplateInstance& from, int control_fd, const UniqueFd (&output)[2]) {
+Result<GuestProcess> CloneRequest::Start(const TemplateInstance& from, const ControlFile& control,
+                                         const UniqueFd (&output)[2]) {
+  NoteAsked(control);
   siginfo_t info{};
   info.si_signo = kCloneSignal;
   info.si_code = SI_QUEUE;
@@ -282,7 +286,7 @@ Result<GuestProcess> CloneRequest::Start(const TemplateInstance& from, int contr
     return ErrnoError("credentials of the clone");
   }
   // At once, without the template's answer: most often it forks already.
-  if (auto sent = SendOrder(connection->get(), control_fd, output); !sent && sent.error().code != EPIPE) {
+  if (auto sent = SendOrder(connection->get(), control.fd.get(), output); !sent && sent.error().code != EPIPE) {
     return std::unexpected(sent.error());
   }
   const int64_t deadline_ms = Now_ms() + kCopyPatience_ms;

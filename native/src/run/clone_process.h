@@ -19,9 +19,9 @@ class CloneRequest {
   /// Prepares the socket that the template will connect to and opens the cgroups' files.
   static Result<CloneRequest> Prepare(const std::vector<std::string>& cgroup_dirs);
 
-  /// Asks the template and waits until the clone runs. `control_fd` is the clone's control block, `output` its stdout and stderr (kept
+  /// Asks the template and waits until the clone runs. `control` is the clone's control block, `output` its stdout and stderr (kept
   /// by the caller). Blocks up to 20 s: the template answers when it is idle.
-  Result<GuestProcess> Start(const TemplateInstance& from, int control_fd, const UniqueFd (&output)[2]);
+  Result<GuestProcess> Start(const TemplateInstance& from, const ControlFile& control, const UniqueFd (&output)[2]);
 
  private:
   CloneRequest() = default;

@@ -222,6 +222,7 @@ Result<int> RunFromProgram(const JunctionConfig& config, const RunOptions& optio
   guest_plan.has_patch_plans = !options.plan_dir.empty();
   guest_plan.argv = options.program;
   guest_plan.env = std::move(*env);
+  NoteAsked(control);
   const auto guest = StartGuest(guest_plan);
   if (!guest) {
     return std::unexpected(guest.error());
@@ -260,8 +261,8 @@ Result<int> RunAsClone(const JunctionConfig& config, const RunOptions& options) 
   if (auto prepared = PrepareCloneOutput(options, monitor_plan, output); !prepared) {
     return std::unexpected(prepared.error());
   }
-  const auto control = MakeSharedControl(
-      options, {.core_limit = config.kthreads, .has_strace = options.has_strace}, monitor_plan.owner);
+  const auto control =
+      MakeSharedControl(options, {.core_limit = config.kthreads, .has_strace = options.has_strace}, monitor_plan.owner);
   if (!control) {
     return std::unexpected(control.error());
   }
@@ -270,7 +271,7 @@ Result<int> RunAsClone(const JunctionConfig& config, const RunOptions& options) 
   if (!request) {
     return std::unexpected(request.error());
   }
-  const auto guest = request->Start(*from, control->fd.get(), output);
+  const auto guest = request->Start(*from, *control, output);
   if (!guest) {
     return std::unexpected(guest.error());
   }

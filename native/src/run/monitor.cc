@@ -64,7 +64,10 @@ std::string ExitedEvent(const std::string& instance_id, const InstanceStatus& st
 }
 
 Monitor::Monitor(MonitorPlan plan, const GuestProcess& guest, const Notifier& notifier)
-    : plan_(std::move(plan)), guest_(guest), notifier_(notifier), oom_kills_before_(plan_.oom_count.Read()),
+    : plan_(std::move(plan)),
+      guest_(guest),
+      notifier_(notifier),
+      oom_kills_before_(plan_.oom_count.Read()),
       is_fault_pipe_open_(guest.faults.valid()) {}
 
 void Monitor::ReportStart(uint64_t now_ns) {
@@ -212,7 +215,8 @@ int Monitor::WaitStatusOfClone() const {
     return *status;
   }
   const auto snapshot = ReadControl();
-  return snapshot && snapshot->exit_code != 0 ? W_EXITCODE((snapshot->exit_code - 1) & 0xff, 0) : W_EXITCODE(0, SIGKILL);
+  return snapshot && snapshot->exit_code != 0 ? W_EXITCODE((snapshot->exit_code - 1) & 0xff, 0)
+                                              : W_EXITCODE(0, SIGKILL);
 }
 
 GuestExit Monitor::CollectExit() {

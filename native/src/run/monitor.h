@@ -21,9 +21,9 @@ struct MonitorPlan {
   std::string instance_dir;  // empty: nothing is recorded
   GuestOwner owner;
   std::optional<LogWriter> log;
-  UniqueFd output[2];  // read ends of the guest's stdout and stderr; both invalid in the foreground
-  UniqueFd signals;    // signalfd
-  int control_fd = -1;    // the control block tells of a death by signal, and how a clone ended; -1: there is none
+  UniqueFd output[2];   // read ends of the guest's stdout and stderr; both invalid in the foreground
+  UniqueFd signals;     // signalfd
+  int control_fd = -1;  // the control block tells of a death by signal, and how a clone ended; -1: there is none
   OomCount oom_count;
 };
 

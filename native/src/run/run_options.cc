@@ -189,8 +189,9 @@ constexpr Option kOptions[] = {
 };
 
 // What a clone has of its template.
-constexpr std::string_view kTemplatesOwn[] = {"hostname", "chroot_path", "env",  "env_file", "uid",      "gid",
-                                              "uid_base", "cwd",         "mount", "host",    "plan_dir", "scratch_max_bytes"};
+constexpr std::string_view kTemplatesOwn[] = {"hostname", "chroot_path", "env",      "env_file",
+                                              "uid",      "gid",         "uid_base", "cwd",
+                                              "mount",    "host",        "plan_dir", "scratch_max_bytes"};
 
 const Option* FindOption(std::string_view name) {
   const auto* found =

@@ -78,7 +78,8 @@ void Idle(Kthread& kthread) {
   kthread.is_parked = true;
   const uint64_t deadline_ns = DeadlineToKeep(kthread);
   // A signal that came before park_word was cleared has left its mark here.
-  const bool has_news = kthread.attention.load(std::memory_order_relaxed) & (kAttentionHostSignal | kAttentionTick | kAttentionIdle);
+  const bool has_news =
+      kthread.attention.load(std::memory_order_relaxed) & (kAttentionHostSignal | kAttentionTick | kAttentionIdle);
   UnlockKernel();
   if (!has_news) {
     ParkOnHost(kthread, deadline_ns);
