@@ -6,7 +6,7 @@ import { afterThisTest, testAddonFile, testFolder } from './addon.fixture.js';
 import { ControlBlock } from './control-block.js';
 
 // Offsets of native/src/base/control_block.h.
-const VERSION = 2;
+const VERSION = 3;
 const CORE_LIMIT = 64;
 const LISTEN_SEQ = 128;
 const PORTS = 256;

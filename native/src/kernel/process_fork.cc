@@ -186,6 +186,7 @@ void DiscardChild(NewChild& child, int32_t pid) {
   UProc& process = *child.process;
   DropParts(process);
   process.pid = pid;
+  process.group.host_pid = pid;
   process.last_thread = child.thread;
   TheInstance().dying.PushBack(process.instance_node);
 }

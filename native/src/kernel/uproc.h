@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// One uProc: a guest process. In the arena, so that its relatives find it; its host process has the same id.
+// One uProc: a guest process. In the arena, so that its relatives find it; its host process has the same id (but in a clone).
 #pragma once
 
 #include <linux/limits.h>
@@ -36,7 +36,7 @@ enum class UProcState : uint8_t {
 
 struct UProc {
   UthreadGroup group;  // must be first
-  int32_t pid;         // the host's id in the instance's pid namespace
+  int32_t pid;         // group.host_pid, but of the first process of a clone: its template's id
   UProcState state;
   int32_t process_group;
   int32_t session;
@@ -96,6 +96,8 @@ struct Instance {
   uint64_t random_key[4];       // random.cc; zero = not seeded yet
   uint32_t next_serial;         // NextSerial
   GuestThread** threads_by_id;  // thread_ids.cc
+  uint64_t output_inodes[2];    // of the pipes behind descriptors 1 and 2 at the start
+  bool is_clone;                // of another instance: not the first process of its pid namespace
   List dying;  // UProc::instance_node: waited for, but the host process may still stand on their memory
 };
 
@@ -156,6 +158,7 @@ void AbandonProcess();
 struct ProcessImage {
   ControlBlock* control = nullptr;
   int arena_fd = -1;
+  int control_fd = -1;  // as ReserveHostFd named it, of a clone: the path of its control block is its template's
   char control_path[PATH_MAX] = {};
   char plan_path[PATH_MAX] = {};
   bool crash_report = false;  // a guest that dies of a fault is described on descriptor 2

@@ -34,7 +34,8 @@ struct ArenaHeader {
   uint64_t used_bytes;  // from kArenaLow on: what was ever handed out
   void* free_blocks[kArenaClasses];
   uint64_t live_bytes[kArenaClasses];
-  void* kernel_root;  // the kernel layer's own root object (kernel/instance.h)
+  void* kernel_root;                     // the kernel layer's own root object (kernel/instance.h)
+  std::atomic<uint32_t> clone_progress;  // kernel/clone_steps.h
 };
 
 inline ArenaHeader& Arena() { return *reinterpret_cast<ArenaHeader*>(kArenaLow); }
