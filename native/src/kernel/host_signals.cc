@@ -173,6 +173,13 @@ void TakeTrappedCall(const siginfo_t& info, ucontext_t& context) {
     return;
   }
   g_image.control->sud_traps.fetch_add(1, std::memory_order_relaxed);
+  if (CurrentKthread()->in_kernel.load(std::memory_order_relaxed) != 0) {
+    // The kernel itself, in the vDSO: where the host has no clock that user space can read, that makes a host call.
+    auto* const registers = context.uc_mcontext.gregs;
+    registers[REG_RAX] = HostCall(static_cast<long>(registers[REG_RAX]), registers[REG_RDI], registers[REG_RSI],
+                                  registers[REG_RDX], registers[REG_R10], registers[REG_R8], registers[REG_R9]);
+    return;
+  }
   context.uc_mcontext.gregs[REG_RCX] = context.uc_mcontext.gregs[REG_RIP];
   GoTo(context, junction_entry);
 }
