@@ -185,6 +185,11 @@ void ForgetOwnThread(const HostAuxv& host) {
 }  // namespace
 
 int64_t EnterProgram(const EnterSpec& spec, const HostAuxv& host) {
+  // The kernel keeps its kthread in GS and changes FS with each uthread.
+  constexpr uint64_t kFsgsbase = 1 << 1;  // HWCAP2_FSGSBASE of Linux' asm/hwcap2.h
+  if ((host.hwcap2 & kFsgsbase) == 0) {
+    KernelPanic("the host does not let programs use FSGSBASE (`./junction doctor` tells more); AT_HWCAP2", host.hwcap2);
+  }
   uint64_t random[4];
   if (HostCall(SYS_getrandom, random, sizeof(random), 0) != static_cast<int64_t>(sizeof(random))) {
     return -EIO;

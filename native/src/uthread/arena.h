@@ -43,6 +43,9 @@ inline ArenaHeader& Arena() { return *reinterpret_cast<ArenaHeader*>(kArenaLow);
 /// Maps the arena of descriptor `memfd` at its address; a fresh (all zero) one is initialised. 0 or -errno.
 int64_t MapArena(int memfd);
 
+/// True once this process image has mapped the arena.
+bool IsArenaMapped();
+
 /// Zeroed memory of at least `size_bytes` (at most 1 MiB), aligned to its size class' power of two up to a page. Null if the host has
 /// no more memory for the instance. Kernel lock held.
 void* ArenaAllocate(size_t size_bytes);
