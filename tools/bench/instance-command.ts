@@ -15,6 +15,8 @@ export interface InstanceOptions {
   /** Patch plans of what the guest executes. */
   readonly planFolder?: string;
   readonly environment?: Readonly<Record<string, string>>;
+  /** Where log and status go; a clone's template needs one. */
+  readonly instanceFolder?: string;
   /** Gets a line of JSON an event (native/src/run/README.md). */
   readonly notifySocket?: string;
 }
@@ -54,16 +56,16 @@ export function instanceCommand(
   options: InstanceOptions,
   program: readonly string[],
 ): InstanceCommand {
-  const number = instances++;
-  const controlFile = `/dev/shm/junction-bench-${process.pid.toString()}-${number.toString()}.control`;
+  const { number, controlFile } = nextInstance();
   const uidBase = firstUidBase + (number % uidRanges) * uidRange;
   return {
     controlFile,
     command: [
-      join(root, 'native/build/release/junction_run'),
+      runner(root),
       config,
       ...(options.chrootPath === undefined ? [] : ['--chroot_path', options.chrootPath]),
       ...(options.planFolder === undefined ? [] : ['--plan_dir', options.planFolder]),
+      ...(options.instanceFolder === undefined ? [] : ['--instance_dir', options.instanceFolder]),
       ...(options.notifySocket === undefined ? [] : ['--notify', options.notifySocket]),
       ...Object.entries(options.environment ?? {}).flatMap(([name, value]) => ['--env', `${name}=${value}`]),
       '--control',
@@ -74,4 +76,19 @@ export function instanceCommand(
       ...program,
     ],
   };
+}
+
+/** The command line of a warm clone of the idle instance with this folder. */
+export function cloneCommand(root: string, config: string, templateFolder: string): InstanceCommand {
+  const { controlFile } = nextInstance();
+  return { controlFile, command: [runner(root), config, '--clone_of', templateFolder, '--control', controlFile] };
+}
+
+function runner(root: string): string {
+  return join(root, 'native/build/release/junction_run');
+}
+
+function nextInstance(): { number: number; controlFile: string } {
+  const number = instances++;
+  return { number, controlFile: `/dev/shm/junction-bench-${process.pid.toString()}-${number.toString()}.control` };
 }

@@ -15,6 +15,13 @@ export interface Throughput {
   readonly p99_ns: number;
 }
 
+export interface FirstAnswer {
+  /** From just before the start of the command. */
+  readonly fromStartNs: number;
+  /** From when junction_run asked for the guest's process: what its own start takes is not in it. Of a plain program the same. */
+  readonly fromAskedNs: number;
+}
+
 /** Where the native build puts the measuring client of this checkout. */
 export function loadBinary(root: string): string {
   return join(root, 'native/build/release/src/bench/junction_load');
@@ -56,15 +63,16 @@ export class LoadClient {
     return result as Throughput;
   }
 
-  /** Nanoseconds from just before the start of `command` to its first right answer; the control file tells the port of an instance. */
+  /** Starts `command` and waits for its first right answer; the control file tells the port of an instance. */
   async firstAnswer(
     url: string,
     command: readonly string[],
     more: { controlFile?: string; environment?: NodeJS.ProcessEnv } = {},
-  ): Promise<number> {
+  ): Promise<FirstAnswer> {
     const control = more.controlFile === undefined ? [] : ['--control', more.controlFile];
     const result = await this.run('start', [...this.request(url), ...control, '--', ...command], more.environment);
-    return (result as { first_answer_ns: number }).first_answer_ns;
+    const { first_answer_ns, from_asked_ns } = result as { first_answer_ns: number; from_asked_ns: number };
+    return { fromStartNs: first_answer_ns, fromAskedNs: from_asked_ns };
   }
 
   /** Nanoseconds of a cache line's round trip between the two cores. */

@@ -203,7 +203,7 @@ async function measureStarts(
   const startMs: number[] = [];
   const coldMs: number[] = [];
   for (let round = 0; round < Math.max(options.rounds, 7); round += 1) {
-    startMs.push((await load.firstAnswer('http://127.0.0.1:1/', instance.command, instance)) / milli);
+    startMs.push((await load.firstAnswer('http://127.0.0.1:1/', instance.command, instance)).fromStartNs / milli);
     await stack.scaleToZero();
     coldMs.push(median(await load.sequential(stack.invokeUrl, 1, 0)) / milli);
   }

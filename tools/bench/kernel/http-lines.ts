@@ -17,7 +17,7 @@ export async function measureHttp(bench: KernelBench, idle: IdleStates): Promise
   const servers = new Map<string, RunningServer>([
     ['junction', await bench.startAes(junction)],
     ['linux', await bench.startAes(linux)],
-    ['linux-procs1', await bench.startAes(linux, { GOMAXPROCS: '1' })],
+    ['linux-procs1', await bench.startAes(linux, { environment: { GOMAXPROCS: '1' } })],
   ]);
   try {
     for (const connections of connectionCounts) {

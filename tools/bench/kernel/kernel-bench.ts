@@ -5,6 +5,7 @@ import type { Bench, BenchOutcome } from '../bench.ts';
 import { holdShallow } from '../idle-states.ts';
 import type { Result, Series } from '../measurement.ts';
 import { measureCalls } from './call-lines.ts';
+import { measureClones } from './clone-lines.ts';
 import { measureCompute } from './compute-lines.ts';
 import { measureHttp } from './http-lines.ts';
 import { measureIdle } from './idle-lines.ts';
@@ -34,6 +35,7 @@ export const kernelBench: Bench = async (settings) => {
         add(await measureWaits(bench, idle));
         add(await measureHttp(bench, idle));
         add(await measureStart(bench, idle));
+        add(await measureClones(bench, idle));
         pingPongNs.push(await settings.load.pingPong());
       } finally {
         await holder?.close();

@@ -7,9 +7,11 @@ import { promisify } from 'node:util';
 
 import type { BenchSettings } from '../bench.ts';
 import {
+  cloneCommand,
   instanceCommand,
   prepareFunctionImage,
   writeInstanceConfig,
+  type InstanceCommand,
   type InstanceOptions,
 } from '../instance-command.ts';
 import { present } from '../present.ts';
@@ -39,6 +41,9 @@ export interface RunningServer {
   readonly pid: number;
   stop(): Promise<void>;
 }
+
+/** `program` sees the host's files, or those of `chrootPath`. */
+export type ServerOptions = Pick<InstanceOptions, 'environment' | 'chrootPath' | 'instanceFolder'>;
 
 export interface Programs {
   /** Folder of what native/src/bench/programs became. */
@@ -126,11 +131,11 @@ export class KernelBench {
     }
   }
 
-  /** Starts a server that listens on $PORT; answers once it does. `program` sees the host's files, or those of `chrootPath`. */
+  /** Starts a server that listens on $PORT; answers once it does. */
   async startServer(
     contestant: Contestant,
     program: readonly string[],
-    options: { environment?: Record<string, string>; chrootPath?: string } = {},
+    options: ServerOptions = {},
   ): Promise<RunningServer> {
     const port = contestant.instanceCores === undefined ? await freePort() : 8080;
     const environment = { ...options.environment, PORT: port.toString() };
@@ -162,16 +167,23 @@ export class KernelBench {
   }
 
   /** The Go AES server, on the host or as the only file of an instance's root. */
-  startAes(contestant: Contestant, environment: Record<string, string> = {}): Promise<RunningServer> {
+  startAes(contestant: Contestant, options: Omit<ServerOptions, 'chrootPath'> = {}): Promise<RunningServer> {
     return contestant.instanceCores === undefined
-      ? this.startServer(contestant, [this.programs.aes], { environment })
-      : this.startServer(contestant, ['/aes'], { environment, chrootPath: this.rootfs });
+      ? this.startServer(contestant, [this.programs.aes], options)
+      : this.startServer(contestant, ['/aes'], { ...options, chrootPath: this.rootfs });
+  }
+
+  async cloneOf(templateFolder: string): Promise<InstanceCommand> {
+    const config = await writeInstanceConfig(this.settings.workFolder, 1);
+    const clone = cloneCommand(this.settings.root, config, templateFolder);
+    this.controlFiles.add(clone.controlFile);
+    return clone;
   }
 
   async commandOf(
     contestant: Contestant,
     program: readonly string[],
-    options: Pick<InstanceOptions, 'chrootPath' | 'environment'>,
+    options: ServerOptions,
   ): Promise<{ command: string[]; controlFile?: string }> {
     const confined = contestant.isOnOneCore === true ? ['taskset', '--cpu-list', '0'] : [];
     if (contestant.instanceCores === undefined) {
