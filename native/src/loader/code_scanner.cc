@@ -62,8 +62,8 @@ bool DecodeTo(Bytes text, uint32_t from, uint32_t site, bool resyncs, Trail& tra
 
 constexpr size_t kUnwindHeader_bytes = 12;
 
-// Start of the function around `site` by the unwinding table, or `site` itself if it covers none.
-uint32_t FunctionByTable(const CodeText& text, uint32_t site) {
+// Start of the function around `site`, or right before it, by the unwinding table, or `site` itself if there is none.
+uint32_t FunctionByTable(const CodeText& text, uint32_t site, bool* ends_at_site) {
   const auto row = [&](size_t i) { return kUnwindHeader_bytes + i * 8; };
   size_t low = 0;
   size_t high = text.unwind_rows;
@@ -86,8 +86,11 @@ uint32_t FunctionByTable(const CodeText& text, uint32_t site) {
     return site;
   }
   const auto bytes = static_cast<uint32_t>(Read32(text.unwind, static_cast<size_t>(entry + kRangeAt)));
-  const bool is_covered = static_cast<int64_t>(site) - start < static_cast<int64_t>(bytes);
-  return is_covered ? static_cast<uint32_t>(start) : site;
+  const int64_t distance = static_cast<int64_t>(site) - start;
+  if (distance == static_cast<int64_t>(bytes)) {
+    *ends_at_site = true;
+  }
+  return distance <= static_cast<int64_t>(bytes) ? static_cast<uint32_t>(start) : site;
 }
 
 // Start of the function around `site` if padding (int3) before an aligned address shows it, else `site`.
@@ -185,8 +188,12 @@ bool SetsNumber(Bytes text, const Trail& trail) {
 
 bool FindTrail(const CodeText& text, uint32_t site, Trail& trail) {
   if (text.unwind_rows > 0) {
-    // Code that the table does not cover is no function of a compiler's: tables of constants, most likely.
-    return FollowFunction(text.bytes, FunctionByTable(text, site), site, trail);
+    // Code that the table does not cover is no function of a compiler's: tables of constants, most likely. But glibc ends the entries of
+    // clone and clone3 right before their `syscall`, since the child has no caller. No function just ends in setting a number.
+    bool ends_at_site = false;
+    const uint32_t function = FunctionByTable(text, site, &ends_at_site);
+    return FollowFunction(text.bytes, function, site, trail) &&
+           (!ends_at_site || SetsNumber(text.bytes, {.starts = {trail.starts[0]}, .count = 1}));
   }
   if (FollowFunction(text.bytes, FunctionByPadding(text.bytes, site), site, trail)) {
     return true;
@@ -241,8 +248,8 @@ void ForEachInner(Bytes text, const PatchSite& site, Visit visit) {
   uint32_t at = site.offset - site.before_bytes;
   while (site.before_bytes > 0) {
     at += DecodeInstruction(text.subspan(at)).length;
-    if (at >= site.offset) {
-      break;  // the `syscall` stays and may be jumped to
+    if (at + site.kept_bytes >= site.offset) {
+      break;  // the `syscall` and what is kept before it stay and may be jumped to
     }
     visit(at);
   }
@@ -277,6 +284,27 @@ bool HasIndirectJumpNear(Bytes text, uint32_t from, uint32_t site) {
     }
     const uint8_t modrm = text[at + 1];
     if (text[at] == 0xff && (modrm & 0x38) == 0x20 && (modrm >= 0xe0 || modrm == 0x24 || modrm == 0x64)) {
+      return true;
+    }
+  }
+  return false;
+}
+
+// A site whose place for the jump others jump into (glibc's loops around exit): the jump may go over one longer instruction further up,
+// and what is in between is kept for them. False if there is none, or it lies before `lowest`.
+bool KeepWhatIsBetween(const CodeText& text, uint32_t lowest, PatchSite& site) {
+  Trail trail;
+  if (!FindTrail(text, site.offset, trail)) {
+    return false;
+  }
+  for (uint32_t i = 0; i < trail.count; ++i) {
+    const Instruction instruction = DecodeInstruction(text.bytes.subspan(trail.starts[i]));
+    const uint32_t before = site.offset - trail.starts[i];
+    if (!IsMovable(instruction) || before > kMaxMoved_bytes || trail.starts[i] < lowest) {
+      return false;
+    }
+    if (instruction.length >= kJump_bytes) {
+      site = {site.offset, static_cast<uint8_t>(before), 0, static_cast<uint16_t>(before - instruction.length)};
       return true;
     }
   }
@@ -457,8 +485,10 @@ ScanCounts ScanCode(const CodeText& text, std::span<PatchSite> sites, ScanScratc
   uint32_t replaced_to = 0;  // end of the last candidate's bytes: sites must not overlap
   size_t candidates = 0;
   for (uint32_t at = FindSyscallBytes(text.bytes, 0); at < size; at = FindSyscallBytes(text.bytes, at + 1)) {
-    PatchSite site;
-    bool fits = candidates < sites.size() && FindCandidate(text, at, site) && at - site.before_bytes >= replaced_to;
+    PatchSite site = {at, 0, 0, 0};
+    bool fits =
+        candidates < sites.size() && ((FindCandidate(text, at, site) && at - site.before_bytes >= replaced_to) ||
+                                      KeepWhatIsBetween(text, replaced_to, site));
     if (fits) {
       ForEachInner(text.bytes, site, [&](uint32_t place) { fits = fits && places.Add(place); });
     }
@@ -483,10 +513,14 @@ ScanCounts ScanCode(const CodeText& text, std::span<PatchSite> sites, ScanScratc
       ForEachInner(text.bytes, site, [&](uint32_t place) { is_hit = is_hit || places.IsHit(place); });
       return !is_hit;
     };
+    const uint32_t lowest =
+        counts.sites == 0 ? 0 : sites[counts.sites - 1].offset + kSyscall_bytes + sites[counts.sites - 1].after_bytes;
     if (is_free(before)) {
       sites[counts.sites++] = before;
     } else if (is_free(after)) {
       sites[counts.sites++] = after;
+    } else if (KeepWhatIsBetween(text, lowest, before)) {
+      sites[counts.sites++] = before;
     } else {
       ++counts.left;
     }
@@ -507,9 +541,14 @@ bool IsSiteSound(std::span<const uint8_t> text, const PatchSite& site) {
     return false;
   }
   if (site.after_bytes > 0) {
-    return MovableAfter(text, site.offset) == site.after_bytes;
+    return site.kept_bytes == 0 && MovableAfter(text, site.offset) == site.after_bytes;
   }
   uint32_t at = site.offset - site.before_bytes;
+  const uint32_t replaced_bytes = static_cast<uint32_t>(site.before_bytes) - site.kept_bytes;
+  if (site.kept_bytes != 0 && (site.kept_bytes > site.before_bytes || replaced_bytes < kJump_bytes ||
+                               DecodeInstruction(text.subspan(at)).length != replaced_bytes)) {
+    return false;
+  }
   while (at < site.offset) {
     const Instruction instruction = DecodeInstruction(text.subspan(at));
     if (!IsMovable(instruction)) {

@@ -42,8 +42,8 @@ struct PlanHeader {
 static_assert(sizeof(PlanHeader) == 64);
 
 inline constexpr uint64_t kPlanMagic = 0x314e4c5054434e4aULL;  // "JNCTPLN1"
-inline constexpr uint64_t kPlanVersion = 1;
-inline constexpr size_t kPlanFileName_bytes = 40;  // 32 hex digits, ".plan", NUL
+inline constexpr uint64_t kPlanVersion = 2;                    // 2: kept_bytes
+inline constexpr size_t kPlanFileName_bytes = 40;              // 32 hex digits, ".plan", NUL
 
 PlanKey MakePlanKey(std::span<const uint8_t> file, uint64_t modified_s, uint64_t text_offset);
 

@@ -104,7 +104,7 @@ size_t WriteTrampoline(std::span<const uint8_t> text, const PatchSite& site, con
 
 ReplacedBytes ReplacedBy(const PatchSite& site) {
   if (site.before_bytes > 0) {
-    return {site.offset - site.before_bytes, site.before_bytes};
+    return {site.offset - site.before_bytes, static_cast<uint32_t>(site.before_bytes) - site.kept_bytes};
   }
   return {site.offset, kSyscall_bytes + static_cast<uint32_t>(site.after_bytes)};
 }
