@@ -7,14 +7,14 @@ namespace junction {
 namespace {
 
 constexpr uint32_t kMaxFunction_bytes = 32768;  // decoded at most before a site
-constexpr uint32_t kMaxTrail = 6;               // instructions before a site that may be moved
+constexpr size_t kMaxText_bytes = 0x7fff0000;
+constexpr uint32_t kMaxTrail = 6;                // instructions before a site that may be moved
 constexpr uint32_t kMaxMoved_bytes = 40;
 constexpr uint32_t kSyncDistance_bytes = 160;  // where there is no known start: decode from so far before,
 constexpr uint32_t kSyncStarts = 32;           // from so many places in a row
 constexpr uint32_t kPaddingSearch_bytes = 4096;
 constexpr uint32_t kTableSearch_bytes =
     512;  // an indirect jump so near may be a switch that lands between our instructions
-constexpr size_t kMaxText_bytes = 0x7fff0000;
 
 using Bytes = std::span<const uint8_t>;
 
@@ -29,6 +29,8 @@ struct Trail {
   uint32_t starts[kMaxTrail] = {};
   uint32_t count = 0;
   uint32_t function = 0;  // start of the function, or of what is looked at in its stead
+  uint32_t function_end = 0;  // by the unwinding table, else 0
+  bool ends_at_site = false;  // the table covers what is before the site but not the site
 };
 
 // Decodes from `from`; true if an instruction starts at `site`. `resyncs`: a byte that starts no instruction is skipped and what was
@@ -62,8 +64,9 @@ bool DecodeTo(Bytes text, uint32_t from, uint32_t site, bool resyncs, Trail& tra
 
 constexpr size_t kUnwindHeader_bytes = 12;
 
-// Start of the function around `site` by the unwinding table, or `site` itself if it covers none.
-uint32_t FunctionByTable(const CodeText& text, uint32_t site) {
+// Start of the function around `site` by the unwinding table, or `site` itself if it covers none. The entry may end right before the
+// site: glibc's clone has it so, since unwinding is off in the child from there on.
+uint32_t FunctionByTable(const CodeText& text, uint32_t site, Trail& trail) {
   const auto row = [&](size_t i) { return kUnwindHeader_bytes + i * 8; };
   size_t low = 0;
   size_t high = text.unwind_rows;
@@ -86,8 +89,13 @@ uint32_t FunctionByTable(const CodeText& text, uint32_t site) {
     return site;
   }
   const auto bytes = static_cast<uint32_t>(Read32(text.unwind, static_cast<size_t>(entry + kRangeAt)));
-  const bool is_covered = static_cast<int64_t>(site) - start < static_cast<int64_t>(bytes);
-  return is_covered ? static_cast<uint32_t>(start) : site;
+  const int64_t distance = static_cast<int64_t>(site) - start;
+  if (distance > static_cast<int64_t>(bytes) || bytes > kMaxText_bytes) {
+    return site;
+  }
+  trail.ends_at_site = distance == static_cast<int64_t>(bytes);
+  trail.function_end = static_cast<uint32_t>(start) + bytes;
+  return static_cast<uint32_t>(start);
 }
 
 // Start of the function around `site` if padding (int3) before an aligned address shows it, else `site`.
@@ -186,7 +194,8 @@ bool SetsNumber(Bytes text, const Trail& trail) {
 bool FindTrail(const CodeText& text, uint32_t site, Trail& trail) {
   if (text.unwind_rows > 0) {
     // Code that the table does not cover is no function of a compiler's: tables of constants, most likely.
-    return FollowFunction(text.bytes, FunctionByTable(text, site), site, trail);
+    const uint32_t start = FunctionByTable(text, site, trail);
+    return FollowFunction(text.bytes, start, site, trail) && (!trail.ends_at_site || SetsNumber(text.bytes, trail));
   }
   if (FollowFunction(text.bytes, FunctionByPadding(text.bytes, site), site, trail)) {
     return true;
@@ -197,14 +206,14 @@ bool FindTrail(const CodeText& text, uint32_t site, Trail& trail) {
 
 bool IsMovable(const Instruction& instruction) { return instruction.kind == InstructionKind::kPlain; }
 
-// Bytes of movable instructions right before the site that are enough for a jump; 0 = none.
-uint32_t MovableBefore(Bytes text, uint32_t site, const Trail& trail) {
+// Bytes of movable instructions right before the site, `enough` or more; 0 = none.
+uint32_t MovableBefore(Bytes text, uint32_t site, const Trail& trail, uint32_t enough) {
   for (uint32_t i = 0; i < trail.count; ++i) {
     if (!IsMovable(DecodeInstruction(text.subspan(trail.starts[i])))) {
       return 0;
     }
     const uint32_t bytes = site - trail.starts[i];
-    if (bytes >= kJump_bytes) {
+    if (bytes >= enough) {
       return bytes <= kMaxMoved_bytes ? bytes : 0;
     }
   }
@@ -242,9 +251,12 @@ void ForEachInner(Bytes text, const PatchSite& site, Visit visit) {
   while (site.before_bytes > 0) {
     at += DecodeInstruction(text.subspan(at)).length;
     if (at >= site.offset) {
-      break;  // the `syscall` stays and may be jumped to
+      break;
     }
     visit(at);
+  }
+  if (site.before_bytes > 0 && MovesSyscall(site)) {
+    visit(site.offset);  // else it stays and may be jumped to
   }
   at = site.offset + kSyscall_bytes;
   while (at < site.offset + kSyscall_bytes + site.after_bytes) {
@@ -283,29 +295,103 @@ bool HasIndirectJumpNear(Bytes text, uint32_t from, uint32_t site) {
   return false;
 }
 
-// Both ways of rewriting the site that are open so far; if the first has inner places, the second is kept for the case that
-// something jumps there. False if there is none.
-bool FindCandidate(const CodeText& text, uint32_t offset, PatchSite& site) {
+// A switch lands in its own function: where the bounds of that are known its instructions are looked at, all of them. Where they are
+// not, or do not decode, every byte nearby is taken for the start of a jump.
+bool HasIndirectJump(Bytes text, const Trail& trail, uint32_t site) {
+  uint32_t at = trail.function;
+  while (at < trail.function_end && at < text.size() && at - trail.function < 2 * kMaxFunction_bytes) {
+    const Instruction instruction = DecodeInstruction(text.subspan(at));
+    if (instruction.kind == InstructionKind::kInvalid) {
+      break;
+    }
+    if (instruction.kind == InstructionKind::kIndirectJump && instruction.rip_displacement_at == 0) {
+      return true;
+    }
+    at += instruction.length;
+  }
+  const bool is_whole = trail.function_end != 0 && at >= trail.function_end;
+  return !is_whole && HasIndirectJumpNear(text, trail.function, site);
+}
+
+// The ways of rewriting a site that are open, each a PatchSite, the best one first. Which it is shows when the whole text was looked
+// through for jumps to their inner places; until then they are kept as one PatchSite, whose `reserved` stands for `around`.
+struct Candidate {
+  uint32_t offset = 0;
+  uint32_t before = 0;
+  uint32_t after = 0;
+  uint32_t around = 0;  // before_bytes of a site whose `syscall` moves
+
+  bool is_open() const { return before > 0 || after > 0 || around > 0; }
+  uint32_t low() const { return offset - (before > around ? before : around); }
+  uint32_t high() const { return offset + kSyscall_bytes + after; }
+
+  PatchSite Pack() const {
+    return {offset, static_cast<uint8_t>(before), static_cast<uint8_t>(after), static_cast<uint16_t>(around)};
+  }
+  static Candidate Unpack(const PatchSite& packed) {
+    return {packed.offset, packed.before_bytes, packed.after_bytes, packed.reserved};
+  }
+  template <typename Visit>
+  void ForEachWay(Visit visit) const {
+    if (before > 0) {
+      visit(PatchSite{offset, static_cast<uint8_t>(before), 0, 0});
+    }
+    if (after > 0) {
+      visit(PatchSite{offset, 0, static_cast<uint8_t>(after), 0});
+    }
+    if (around > 0) {
+      visit(PatchSite{offset, static_cast<uint8_t>(around), 0, 0});
+    }
+  }
+};
+
+Candidate FindCandidate(const CodeText& text, uint32_t offset) {
+  Candidate candidate;
   Trail trail;
   if (!FindTrail(text, offset, trail)) {
-    return false;
+    return candidate;
   }
-  site = {offset, 0, 0, 0};
-  const uint32_t before = MovableBefore(text.bytes, offset, trail);
-  site.before_bytes = static_cast<uint8_t>(before);
+  candidate.offset = offset;
+  const uint32_t before = MovableBefore(text.bytes, offset, trail, kJump_bytes);
   if (before > 0 && trail.starts[0] == offset - before) {
-    return true;  // a single instruction: nothing inside to jump to
+    candidate.before = before;
+    return candidate;  // a single instruction: nothing inside to jump to
   }
-  const bool has_indirect_jump = HasIndirectJumpNear(text.bytes, trail.function, offset);
-  if (has_indirect_jump) {
-    site.before_bytes = 0;
+  if (trail.ends_at_site) {
+    return candidate;  // too little is known of what comes after
   }
+  const bool has_indirect_jump = HasIndirectJump(text.bytes, trail, offset);
   const uint32_t after = MovableAfter(text.bytes, offset);
-  if (after > 0 && after <= kMaxMoved_bytes &&
-      (!has_indirect_jump || UsesResult(text.bytes, offset + kSyscall_bytes))) {
-    site.after_bytes = static_cast<uint8_t>(after);
+  if (after <= kMaxMoved_bytes && (!has_indirect_jump || UsesResult(text.bytes, offset + kSyscall_bytes))) {
+    candidate.after = after;
   }
-  return site.before_bytes > 0 || site.after_bytes > 0;
+  if (!has_indirect_jump) {
+    candidate.before = before;
+    const uint32_t around = MovableBefore(text.bytes, offset, trail, kJump_bytes - kSyscall_bytes);
+    candidate.around = around < kJump_bytes ? around : 0;
+  }
+  return candidate;
+}
+
+// Visits the inner places of all the ways, each once, in ascending order.
+template <typename Visit>
+void ForEachInner(Bytes text, const Candidate& candidate, Visit visit) {
+  uint32_t places[3 * kMaxMoved_bytes];
+  size_t count = 0;
+  candidate.ForEachWay([&](const PatchSite& way) {
+    ForEachInner(text, way, [&](uint32_t place) {
+      size_t at = count++;
+      for (; at > 0 && places[at - 1] > place; --at) {
+        places[at] = places[at - 1];
+      }
+      places[at] = place;
+    });
+  });
+  for (size_t i = 0; i < count; ++i) {
+    if (i == 0 || places[i] != places[i - 1]) {
+      visit(places[i]);
+    }
+  }
 }
 
 // The places that nothing may jump to, over all sites.
@@ -457,36 +543,34 @@ ScanCounts ScanCode(const CodeText& text, std::span<PatchSite> sites, ScanScratc
   uint32_t replaced_to = 0;  // end of the last candidate's bytes: sites must not overlap
   size_t candidates = 0;
   for (uint32_t at = FindSyscallBytes(text.bytes, 0); at < size; at = FindSyscallBytes(text.bytes, at + 1)) {
-    PatchSite site;
-    bool fits = candidates < sites.size() && FindCandidate(text, at, site) && at - site.before_bytes >= replaced_to;
+    Candidate candidate;
+    if (candidates < sites.size()) {
+      candidate = FindCandidate(text, at);
+    }
+    bool fits = candidate.is_open() && candidate.low() >= replaced_to;
     if (fits) {
-      ForEachInner(text.bytes, site, [&](uint32_t place) { fits = fits && places.Add(place); });
+      ForEachInner(text.bytes, candidate, [&](uint32_t place) { fits = fits && places.Add(place); });
     }
     if (!fits) {
       ++counts.left;
       continue;
     }
-    replaced_to = at + kSyscall_bytes + site.after_bytes;
-    sites[candidates++] = site;
+    replaced_to = candidate.high();
+    sites[candidates++] = candidate.Pack();
   }
   if (!places.empty()) {
     MarkNearJumps(text.bytes, places);
     places.ForEach([&](uint32_t place) { MarkShortJumps(text.bytes, place, places); });
   }
   for (size_t i = 0; i < candidates; ++i) {
-    PatchSite before = sites[i];
-    PatchSite after = sites[i];
-    before.after_bytes = 0;
-    after.before_bytes = 0;
-    const auto is_free = [&](const PatchSite& site) {
-      bool is_hit = site.before_bytes == 0 && site.after_bytes == 0;
-      ForEachInner(text.bytes, site, [&](uint32_t place) { is_hit = is_hit || places.IsHit(place); });
-      return !is_hit;
-    };
-    if (is_free(before)) {
-      sites[counts.sites++] = before;
-    } else if (is_free(after)) {
-      sites[counts.sites++] = after;
+    PatchSite chosen = {};
+    Candidate::Unpack(sites[i]).ForEachWay([&](const PatchSite& way) {
+      bool is_hit = chosen.before_bytes > 0 || chosen.after_bytes > 0;
+      ForEachInner(text.bytes, way, [&](uint32_t place) { is_hit = is_hit || places.IsHit(place); });
+      chosen = is_hit ? chosen : way;
+    });
+    if (chosen.before_bytes > 0 || chosen.after_bytes > 0) {
+      sites[counts.sites++] = chosen;
     } else {
       ++counts.left;
     }
@@ -517,7 +601,7 @@ bool IsSiteSound(std::span<const uint8_t> text, const PatchSite& site) {
     }
     at += instruction.length;
   }
-  return at == site.offset && site.before_bytes >= kJump_bytes;
+  return at == site.offset && site.before_bytes + kSyscall_bytes >= kJump_bytes;
 }
 
 void FindUnwindRows(std::span<const uint8_t> unwind, uint64_t unwind_address, uint64_t text_address, CodeText& text) {

@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 // Rewrites the `syscall` sites of executable file mappings in this process and keeps a record of them.
 //
-// Trampolines of images below 2 GiB lie in the fixed area (address_map.h); those of others in a mapping near the image. All
-// functions: caller holds the memory lock (kernel/memory.h).
+// With a plan that has the patched text (patch_plan.h) nothing is written: text and trampolines are mapped from the plan file, whose
+// pages all processes share. Else the text's pages become private copies; trampolines of images below 2 GiB lie in the fixed area
+// (address_map.h) then, those of others in a mapping near the image. All functions: caller holds the memory lock (kernel/memory.h).
 #pragma once
 
 #include "kernel/loader_hooks.h"

@@ -1,12 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "loader/patch_plan.h"
 
+#include "uthread/uthread_layout.h"
+
 namespace junction {
 namespace {
 
 constexpr uint64_t kFnvOffset = 0xcbf29ce484222325ULL;  // FNV-1a, 64 bits
 constexpr uint64_t kFnvPrime = 0x100000001b3ULL;
-constexpr size_t kHead_bytes = 4096;
 
 // A word at a time: it is a cache key, not a defence.
 uint64_t Hash(std::span<const uint8_t> bytes, uint64_t hash) {
@@ -25,9 +26,10 @@ uint64_t Hash(std::span<const uint8_t> bytes, uint64_t hash) {
 
 }  // namespace
 
-PlanKey MakePlanKey(std::span<const uint8_t> file, uint64_t modified_s, uint64_t text_offset) {
-  return {file.size(), modified_s, text_offset,
-          Hash(file.first(file.size() < kHead_bytes ? file.size() : kHead_bytes), kFnvOffset)};
+PlanKey MakePlanKey(std::span<const uint8_t> head, uint64_t file_bytes, const PlanFileTimes& times,
+                    uint64_t text_offset) {
+  const size_t hashed = head.size() < kPlanHead_bytes ? head.size() : kPlanHead_bytes;
+  return {file_bytes, times.modified_ns, times.changed_ns, text_offset, Hash(head.first(hashed), kFnvOffset)};
 }
 
 void WritePlanFileName(const PlanKey& key, std::span<char, kPlanFileName_bytes> name) {
@@ -44,19 +46,35 @@ void WritePlanFileName(const PlanKey& key, std::span<char, kPlanFileName_bytes> 
   }
 }
 
+bool IsPlanFor(const PlanHeader& header, uint64_t file_bytes, const PlanKey& key) {
+  if (header.magic != kPlanMagic || header.version != kPlanVersion || !(header.key == key)) {
+    return false;
+  }
+  const auto is_part = [&](uint64_t size_bytes) { return size_bytes <= file_bytes; };  // so that sums cannot overflow
+  if (!is_part(header.text_bytes) || !is_part(header.pool_bytes) || !is_part(header.sites_offset) ||
+      header.site_count > file_bytes / sizeof(PatchSite)) {
+    return false;
+  }
+  return header.text_bytes % kPlanTextOffset == 0 && header.pool_bytes % kPlanTextOffset == 0 &&
+         (header.text_bytes == 0) == (header.pool_bytes == 0) && header.pool_distance % kPlanTextOffset == 0 &&
+         header.pool_distance >= header.pool_bytes &&
+         header.sites_offset >= kPlanTextOffset + header.text_bytes + header.pool_bytes &&
+         header.sites_offset + header.site_count * sizeof(PatchSite) <= file_bytes;
+}
+
+bool HasPatchedText(const PlanHeader& header) { return header.text_bytes != 0 && header.entry_slot == KT_ENTRY; }
+
 int64_t ParsePlan(std::span<const uint8_t> bytes, const PlanKey& key, std::span<PatchSite> sites) {
   PlanHeader header;
   if (bytes.size() < sizeof(header)) {
     return -1;
   }
   __builtin_memcpy(&header, bytes.data(), sizeof(header));
-  const size_t room = (bytes.size() - sizeof(header)) / sizeof(PatchSite);
-  if (header.magic != kPlanMagic || header.version != kPlanVersion || !(header.key == key) ||
-      header.site_count > room || header.site_count > sites.size()) {
+  if (!IsPlanFor(header, bytes.size(), key) || header.site_count > sites.size()) {
     return -1;
   }
-  for (size_t i = 0; i < header.site_count; ++i) {
-    __builtin_memcpy(&sites[i], bytes.data() + sizeof(header) + i * sizeof(PatchSite), sizeof(PatchSite));
+  if (header.site_count > 0) {
+    __builtin_memcpy(sites.data(), bytes.data() + header.sites_offset, header.site_count * sizeof(PatchSite));
   }
   return static_cast<int64_t>(header.site_count);
 }
