@@ -8,7 +8,7 @@ namespace {
 
 constexpr uint32_t kMaxFunction_bytes = 32768;  // decoded at most before a site
 constexpr size_t kMaxText_bytes = 0x7fff0000;
-constexpr uint32_t kMaxTrail = 6;                // instructions before a site that may be moved
+constexpr uint32_t kMaxTrail = 6;  // instructions before a site that may be moved
 constexpr uint32_t kMaxMoved_bytes = 40;
 constexpr uint32_t kSyncDistance_bytes = 160;  // where there is no known start: decode from so far before,
 constexpr uint32_t kSyncStarts = 32;           // from so many places in a row
@@ -28,7 +28,7 @@ int32_t Read32(Bytes bytes, size_t at) {
 struct Trail {
   uint32_t starts[kMaxTrail] = {};
   uint32_t count = 0;
-  uint32_t function = 0;  // start of the function, or of what is looked at in its stead
+  uint32_t function = 0;      // start of the function, or of what is looked at in its stead
   uint32_t function_end = 0;  // by the unwinding table, else 0
   bool ends_at_site = false;  // the table covers what is before the site but not the site
 };

@@ -20,7 +20,7 @@ namespace {
 
 constexpr size_t kMaxImages = 1024;
 constexpr size_t kMaxSites = 16384;
-constexpr uint64_t kLowestPool = 0x10000;  // vm.mmap_min_addr
+constexpr uint64_t kLowestPool = 0x10000;      // vm.mmap_min_addr
 constexpr uint64_t kReach_bytes = 0x7ff00000;  // a little under 2 GiB
 
 struct PatchedImage {
@@ -165,9 +165,8 @@ bool MapPatchedText(const CodeMapping& mapping, int plan_fd, const PlanHeader& h
     return false;
   }
   const uint64_t pool = mapping.address - header.pool_distance;
-  const int64_t pool_result =
-      HostCall(SYS_mmap, pool, header.pool_bytes, PROT_READ | PROT_EXEC, MAP_PRIVATE | MAP_FIXED_NOREPLACE, plan_fd,
-               kPlanTextOffset + header.text_bytes);
+  const int64_t pool_result = HostCall(SYS_mmap, pool, header.pool_bytes, PROT_READ | PROT_EXEC,
+                                       MAP_PRIVATE | MAP_FIXED_NOREPLACE, plan_fd, kPlanTextOffset + header.text_bytes);
   if (IsHostError(pool_result)) {
     return false;
   }
@@ -226,9 +225,11 @@ void PatchPrivately(const CodeMapping& mapping, int64_t plan_fd, const PlanKey& 
     HostCall(SYS_munmap, pool, pool_bytes);
     return;
   }
-  const PatchResult result = PatchText(
-      text.bytes, sites,
-      {mapping.address, pool, reinterpret_cast<uint8_t*>(mapping.address), {reinterpret_cast<uint8_t*>(pool), pool_bytes}});
+  const PatchResult result = PatchText(text.bytes, sites,
+                                       {mapping.address,
+                                        pool,
+                                        reinterpret_cast<uint8_t*>(mapping.address),
+                                        {reinterpret_cast<uint8_t*>(pool), pool_bytes}});
   HostCall(SYS_mprotect, mapping.address, mapping.size_bytes, mapping.protection);
   HostCall(SYS_mprotect, pool, pool_bytes, PROT_READ | PROT_EXEC);
   Remember({text_range, {pool, pool + pool_bytes}});

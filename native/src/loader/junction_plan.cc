@@ -78,11 +78,10 @@ bool WritePlan(const std::string& path, const Plan& plan) {
   if (!fd.valid()) {
     return false;
   }
-  const bool is_written =
-      WriteAll(fd.get(), std::as_bytes(std::span(&plan.header, 1)), 0) &&
-      WriteAll(fd.get(), std::as_bytes(std::span(plan.text)), kPlanTextOffset) &&
-      WriteAll(fd.get(), std::as_bytes(std::span(plan.pool)), kPlanTextOffset + plan.text.size()) &&
-      WriteAll(fd.get(), std::as_bytes(plan.sites), plan.header.sites_offset);
+  const bool is_written = WriteAll(fd.get(), std::as_bytes(std::span(&plan.header, 1)), 0) &&
+                          WriteAll(fd.get(), std::as_bytes(std::span(plan.text)), kPlanTextOffset) &&
+                          WriteAll(fd.get(), std::as_bytes(std::span(plan.pool)), kPlanTextOffset + plan.text.size()) &&
+                          WriteAll(fd.get(), std::as_bytes(plan.sites), plan.header.sites_offset);
   // Last what makes a short file long enough: a plan without sites is its header alone.
   if (!is_written || fchmod(fd.get(), 0444) != 0 ||
       (plan.sites.empty() && ftruncate(fd.get(), static_cast<off_t>(plan.header.sites_offset)) != 0) ||
@@ -154,7 +153,8 @@ uint64_t MakePlan(Job& job, std::span<const uint8_t> file, const struct stat& st
   Plan plan;
   plan.header.magic = kPlanMagic;
   plan.header.version = kPlanVersion;
-  plan.header.key = MakePlanKey(file.first(std::min(file.size(), kPlanHead_bytes)), file.size(), PlanTimesOf(status), offset);
+  plan.header.key =
+      MakePlanKey(file.first(std::min(file.size(), kPlanHead_bytes)), file.size(), PlanTimesOf(status), offset);
   plan.header.entry_slot = KT_ENTRY;
   plan.sites = sites;
   if (!sites.empty()) {
@@ -265,7 +265,7 @@ int main(int argc, char** argv) {
       return 1;
     }
   }
-  printf("%zu images, %zu sites, %zu left, %zu failed, %zu alike\n", job.totals.images, job.totals.sites, job.totals.left,
-         job.totals.failed, job.totals.clashes);
+  printf("%zu images, %zu sites, %zu left, %zu failed, %zu alike\n", job.totals.images, job.totals.sites,
+         job.totals.left, job.totals.failed, job.totals.clashes);
   return job.totals.failed == 0 ? 0 : 1;
 }

@@ -40,7 +40,8 @@ TEST(PatchPlan, GivesBackItsSites) {
 
 TEST(PatchPlan, MayBeEmpty) {
   std::vector<PatchSite> read(4);
-  EXPECT_EQ(ParsePlan(Plan({kPlanMagic, kPlanVersion, kKey, 0, kPlanTextOffset, KT_ENTRY, 0, 0, 0}, {}), kKey, read), 0);
+  EXPECT_EQ(ParsePlan(Plan({kPlanMagic, kPlanVersion, kKey, 0, kPlanTextOffset, KT_ENTRY, 0, 0, 0}, {}), kKey, read),
+            0);
 }
 
 TEST(PatchPlan, IsRefusedWhenItIsNotForTheFile) {

@@ -71,7 +71,7 @@ class CodeWriter {
   bool ok_ = true;
 };
 
-constexpr uint8_t kLeaRcx[] = {0x48, 0x8d, 0x0d};  // lea disp32(%rip), %rcx
+constexpr uint8_t kLeaRcx[] = {0x48, 0x8d, 0x0d};                                // lea disp32(%rip), %rcx
 constexpr uint8_t kJumpToEntry[] = {0x65, 0xff, 0x24, 0x25, KT_ENTRY, 0, 0, 0};  // jmp *%gs:KT_ENTRY
 constexpr uint8_t kSyscall[] = {0x0f, 0x05};
 constexpr uint8_t kJump = 0xe9;

@@ -308,7 +308,7 @@ class Plans {
   const std::string dir;
 };
 
-constexpr size_t kPlanTextAt = 4096;       // loader/patch_plan.h
+constexpr size_t kPlanTextAt = 4096;  // loader/patch_plan.h
 constexpr size_t kPlanVersionAt = 8;
 constexpr size_t kPlanPoolDistanceAt = 96;
 
