@@ -6,6 +6,7 @@
 
 #include <cpuid.h>
 
+#include "uthread/arena.h"
 #include "uthread/panic.h"
 
 extern "C" {
@@ -37,28 +38,29 @@ struct alignas(64) XsaveArea {
 };
 static_assert(sizeof(XsaveArea) == kXsaveMax_bytes);
 
-uint32_t g_mask;        // of the components that this machine has
-uint32_t g_size_bytes;  // of the standard format with them
-bool g_has_xsaveopt;
-bool g_can_move;  // XGETBV tells what is in use, and the machine has AVX
-uint32_t g_opmask_offset;
-uint32_t g_hi16_offset;
+VectorFormat g_format;
 // All zero but MXCSR, which xrstor takes from the area even where the state is initial.
-XsaveArea g_initial;
+constexpr XsaveArea g_initial = [] {
+  XsaveArea area = {};
+  constexpr size_t kMxcsrAt = 24;
+  area.legacy[kMxcsrAt] = kInitialMxcsr & 0xff;
+  area.legacy[kMxcsrAt + 1] = kInitialMxcsr >> 8;
+  return area;
+}();
 
 // Components of the machine that are not in their initial state.
 uint32_t InUse() {
   uint32_t low;
   uint32_t high;
   __asm__ volatile("xgetbv" : "=a"(low), "=d"(high) : "c"(1));
-  return low & g_mask;
+  return low & g_format.mask;
 }
 
 // Moves leave alone what the image does not have, so that must be initial in the machine already; the upper halves of YMM become so by
 // the loads of XMM.
 bool CanMove(const XsaveArea& area) {
   const auto image = static_cast<uint32_t>(area.components);
-  return g_can_move && (image & kSse) != 0 && (image & ~kMovable) == 0 && (InUse() & ~(image | kAvx)) == 0;
+  return g_format.can_move && (image & kSse) != 0 && (image & ~kMovable) == 0 && (InUse() & ~(image | kAvx)) == 0;
 }
 
 void MoveIn(const XsaveArea& area) {
@@ -69,16 +71,20 @@ void MoveIn(const XsaveArea& area) {
     junction_load_sse(bytes);
   }
   if ((area.components & kOpmask) != 0) {
-    junction_load_opmask(bytes + g_opmask_offset);
+    junction_load_opmask(bytes + g_format.opmask_offset);
   }
   if ((area.components & kHi16) != 0) {
-    junction_load_hi16(bytes + g_hi16_offset);
+    junction_load_hi16(bytes + g_format.hi16_offset);
   }
 }
 
 }  // namespace
 
 int64_t PrepareVectorState() {
+  if (Arena().vector_format.mask != 0) {
+    g_format = Arena().vector_format;
+    return 0;
+  }
   uint32_t a;
   uint32_t b;
   uint32_t c;
@@ -90,35 +96,38 @@ int64_t PrepareVectorState() {
   uint32_t low;
   uint32_t high;
   __asm__ volatile("xgetbv" : "=a"(low), "=d"(high) : "c"(0));
-  g_mask = low & kComponents;
-  g_size_bytes = 576;
+  g_format.mask = low & kComponents;
+  g_format.size_bytes = 576;
   for (uint32_t component = 2; component < 8; ++component) {
-    if ((g_mask >> component & 1) != 0) {
+    if ((g_format.mask >> component & 1) != 0) {
       __cpuid_count(0xd, component, a, b, c, d);
-      g_size_bytes = a + b > g_size_bytes ? a + b : g_size_bytes;
+      g_format.size_bytes = a + b > g_format.size_bytes ? a + b : g_format.size_bytes;
       if (component == 5) {
-        g_opmask_offset = b;
+        g_format.opmask_offset = b;
       } else if (component == 7) {
-        g_hi16_offset = b;
+        g_format.hi16_offset = b;
       }
     }
   }
   __cpuid_count(0xd, 1, a, b, c, d);
-  g_has_xsaveopt = (a & 1) != 0;
-  g_can_move = (a & 4) != 0 && (g_mask & kAvx) != 0;
-  *reinterpret_cast<uint32_t*>(g_initial.legacy + 24) = kInitialMxcsr;
-  return g_size_bytes <= kXsaveMax_bytes ? 0 : -1;
+  g_format.has_xsaveopt = (a & 1) != 0;
+  g_format.can_move = (a & 4) != 0 && (g_format.mask & kAvx) != 0;
+  if (g_format.size_bytes > kXsaveMax_bytes) {
+    return -1;
+  }
+  Arena().vector_format = g_format;
+  return 0;
 }
 
-uint32_t VectorStateSize_bytes() { return g_size_bytes; }
-uint64_t VectorStateMask() { return g_mask; }
+uint32_t VectorStateSize_bytes() { return g_format.size_bytes; }
+uint64_t VectorStateMask() { return g_format.mask; }
 
 void SaveVectorState(Uthread& uthread) {
   void* const area = uthread.vector_state();
-  if (g_has_xsaveopt) {
-    __asm__ volatile("xsaveopt64 (%0)" : : "r"(area), "a"(g_mask), "d"(0) : "memory");
+  if (g_format.has_xsaveopt) {
+    __asm__ volatile("xsaveopt64 (%0)" : : "r"(area), "a"(g_format.mask), "d"(0) : "memory");
   } else {
-    __asm__ volatile("xsave64 (%0)" : : "r"(area), "a"(g_mask), "d"(0) : "memory");
+    __asm__ volatile("xsave64 (%0)" : : "r"(area), "a"(g_format.mask), "d"(0) : "memory");
   }
   uthread.has_vector_state = true;
 }
@@ -139,7 +148,7 @@ void LoadVectorImage(const void* image) {
   if (CanMove(area)) {
     MoveIn(area);
   } else {
-    __asm__ volatile("xrstor64 (%0)" : : "r"(&area), "a"(g_mask), "d"(0) : "memory");
+    __asm__ volatile("xrstor64 (%0)" : : "r"(&area), "a"(g_format.mask), "d"(0) : "memory");
   }
 }
 

@@ -478,5 +478,18 @@ TEST(GuestSideCode, UsesGeneralRegistersOnly) {
   EXPECT_EQ(outcome.out, "0\n") << outcome.err;
 }
 
+// libc's functions use vector registers, and are not even there after a guest's execve: no libc is started then.
+TEST(GuestSideCode, CallsNoLibc) {
+  const Folder folder;
+  const std::string objects = JUNCTION_GUEST_SIDE_OBJECTS;
+  const std::string defined = folder.File("defined");
+  const Outcome outcome = RunOnLinux({"/bin/sh", "-c",
+                                      "nm --defined-only " + objects + " 2>/dev/null | awk 'NF == 3 { print $3 }' | sort -u > " +
+                                          defined + "; nm -u " + objects +
+                                          " 2>/dev/null | awk '$1 == \"U\" { print $2 }' | sort -u | comm -23 - " + defined},
+                                     folder);
+  EXPECT_EQ(outcome.out, "_start\n") << outcome.err;  // where second_stage_start.S leaves
+}
+
 }  // namespace
 }  // namespace junction
