@@ -238,6 +238,24 @@ void PatchPrivately(const CodeMapping& mapping, int64_t plan_fd, const PlanKey& 
 
 }  // namespace
 
+PlannedCode MapPlannedCode(const CodeMapping& mapping, const struct stat& status, std::span<const uint8_t> head) {
+  if (g_image_count == kMaxImages || g_image.plan_path[0] == '\0') {
+    return PlannedCode::kUnknown;
+  }
+  PlanHeader header;
+  const PlanKey key =
+      MakePlanKey(head, static_cast<uint64_t>(status.st_size), PlanTimesOf(status), mapping.file_offset);
+  const HostFd plan(OpenPlan(g_image.plan_path, key, header));
+  if (plan.error() != 0) {
+    return PlannedCode::kUnknown;
+  }
+  if (header.site_count == 0) {
+    return PlannedCode::kNoSites;
+  }
+  const bool is_whole = header.text_bytes == PageUp(mapping.size_bytes);
+  return is_whole && MapPatchedText(mapping, plan.get(), header) ? PlannedCode::kMapped : PlannedCode::kUnknown;
+}
+
 void PatchMapping(const CodeMapping& mapping) {
   if (g_image_count == kMaxImages) {
     return;

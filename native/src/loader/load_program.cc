@@ -6,10 +6,12 @@
 #include <sys/syscall.h>
 
 #include "kernel/guest_path.h"
+#include "kernel/mapped_object.h"
 #include "kernel/memory.h"
 #include "loader/elf_image.h"
 #include "loader/file_view.h"
 #include "loader/image_patcher.h"
+#include "loader/patch_plan.h"
 #include "uthread/address_map.h"
 #include "uthread/panic.h"
 #include "uthread/text_buffer.h"
@@ -22,29 +24,57 @@ constexpr uint64_t kProgramBase = 0x555555554000;
 constexpr uint64_t kRandomPages = 1 << 20;
 constexpr uint64_t kBrkRoom_bytes = 1ULL << 38;
 
+char g_interpreter_path[PATH_MAX];
+
 constexpr uint64_t PageDown(uint64_t value) { return value & ~(kElfPageSize_bytes - 1); }
 constexpr uint64_t PageUp(uint64_t value) { return PageDown(value + kElfPageSize_bytes - 1); }
 
+// A program file and what its head says. The head is read, not mapped: mostly all that is looked at lies in the first page.
 struct ProgramFile {
   explicit ProgramFile(const char* path) : fd(HostCall(SYS_openat, AT_FDCWD, path, O_RDONLY | O_CLOEXEC, 0)) {}
+
+  // Bytes of the file that Parse was told of by the image; empty if they cannot be had.
+  std::span<const uint8_t> Bytes(uint64_t offset, uint64_t size_bytes) {
+    if (offset + size_bytes <= head_bytes) {
+      return {head + offset, size_bytes};
+    }
+    if (view.bytes().empty() && view.Open(fd.get()) != 0) {
+      return {};
+    }
+    return view.bytes().subspan(offset, size_bytes);
+  }
+
   HostFd fd;
-  FileView view;
+  struct stat status = {};
+  uint8_t head[kPlanHead_bytes];
+  uint64_t head_bytes = 0;
+  FileView view;  // of the whole file, where the head does not suffice
   ElfImage image;
+  MappedObject* object = nullptr;  // a reference while it is mapped
 };
 
 int64_t ParseFile(ProgramFile& file) {
   if (const int64_t error = file.fd.error(); error != 0) {
     return error;
   }
-  if (const int64_t error = file.view.Open(file.fd.get()); error != 0) {
+  if (const int64_t error = HostCall(SYS_fstat, file.fd.get(), &file.status); error != 0) {
     return error;
   }
-  const auto bytes = file.view.bytes();
+  if (!S_ISREG(file.status.st_mode)) {
+    return -EACCES;
+  }
+  const int64_t read = HostCall(SYS_pread64, file.fd.get(), file.head, sizeof(file.head), 0);
+  if (read < 0) {
+    return read;
+  }
+  file.head_bytes = static_cast<uint64_t>(read);
+  const std::span<const uint8_t> head(file.head, file.head_bytes);
+  const auto file_bytes = static_cast<uint64_t>(file.status.st_size);
   ElfHeaderTable table;
-  if (const int64_t error = ParseElfHeader(bytes, bytes.size(), table); error != 0) {
+  if (const int64_t error = ParseElfHeader(head, file_bytes, table); error != 0) {
     return error;
   }
-  return ParseElfImage(bytes, bytes.subspan(table.offset, table.size_bytes), bytes.size(), file.image);
+  return ParseElfImage(head, file.Bytes(table.offset, table.size_bytes), file_bytes, file.image);
 }
 
 int Protection(uint32_t flags) {
@@ -52,10 +82,10 @@ int Protection(uint32_t flags) {
          ((flags & PF_X) != 0 ? PROT_EXEC : 0);
 }
 
-// Enters a piece of the program in the table of mappings; `fd` -1: zeroes.
-void Record(uint64_t address, uint64_t size_bytes, int protection, int fd, uint64_t offset) {
+// Enters a piece of the program in the table of mappings; `object` null: zeroes.
+void Record(uint64_t address, uint64_t size_bytes, int protection, MappedObject* object, uint64_t offset) {
   const KernelLockGuard lock;
-  RecordMapping(*CurrentProcess().memory, address, size_bytes, protection, MAP_PRIVATE, fd, offset, "");
+  RecordObject(*CurrentProcess().memory, address, size_bytes, protection, object, offset);
 }
 
 // The memory of a segment behind the file's bytes is zero, up to the end of its last page.
@@ -83,7 +113,7 @@ int64_t MapZeroes(const ElfSegment& segment, uint64_t base, int protection) {
   if (IsHostError(result)) {
     return result;
   }
-  Record(first, end - first, protection, -1, 0);
+  Record(first, end - first, protection, nullptr, 0);
   return 0;
 }
 
@@ -93,15 +123,20 @@ int64_t MapSegment(const ProgramFile& file, const ElfSegment& segment, uint64_t 
   const uint64_t file_end = PageUp(base + segment.address + segment.file_bytes);
   if (segment.file_bytes > 0) {
     const CodeMapping mapping = {file.fd.get(), start, file_end - start, PageDown(segment.file_offset), protection};
-    const int64_t result = HostCall(SYS_mmap, mapping.address, mapping.size_bytes, protection, MAP_PRIVATE | MAP_FIXED,
-                                    mapping.fd, mapping.file_offset);
-    if (IsHostError(result)) {
-      return result;
+    const PlannedCode code = (protection & PROT_EXEC) != 0
+                                 ? MapPlannedCode(mapping, file.status, {file.head, file.head_bytes})
+                                 : PlannedCode::kNoSites;
+    if (code != PlannedCode::kMapped) {
+      const int64_t result = HostCall(SYS_mmap, mapping.address, mapping.size_bytes, protection,
+                                      MAP_PRIVATE | MAP_FIXED, mapping.fd, mapping.file_offset);
+      if (IsHostError(result)) {
+        return result;
+      }
     }
-    Record(mapping.address, mapping.size_bytes, protection, mapping.fd, mapping.file_offset);
-    if ((protection & PROT_EXEC) != 0) {
+    if (code == PlannedCode::kUnknown) {
       PatchMapping(mapping);
     }
+    Record(mapping.address, mapping.size_bytes, protection, file.object, mapping.file_offset);
   }
   return segment.memory_bytes > segment.file_bytes ? MapZeroes(segment, base, protection) : 0;
 }
@@ -114,7 +149,7 @@ int64_t ReserveSpan(const ElfImage& image, uint64_t wanted) {
 }
 
 // Maps all segments; `base` is what is added to the file's addresses.
-int64_t MapImage(const ProgramFile& file, uint64_t wanted, uint64_t& base) {
+int64_t MapImage(ProgramFile& file, uint64_t wanted, const char* path, uint64_t& base) {
   const ElfImage& image = file.image;
   int64_t low = -1;
   if (!image.is_position_independent) {
@@ -134,25 +169,33 @@ int64_t MapImage(const ProgramFile& file, uint64_t wanted, uint64_t& base) {
     return low;
   }
   base = static_cast<uint64_t>(low) - image.low;
+  {
+    const KernelLockGuard lock;
+    file.object = NewMappedObject(file.status.st_dev, file.status.st_ino, path, TextLength(path));
+  }
+  if (file.object == nullptr) {
+    return -ENOMEM;
+  }
   uint64_t mapped_to = static_cast<uint64_t>(low);
-  for (size_t i = 0; i < image.segment_count; ++i) {
+  int64_t error = 0;
+  for (size_t i = 0; i < image.segment_count && error == 0; ++i) {
     const ElfSegment& segment = image.segments[i];
-    if (const int64_t error = MapSegment(file, segment, base); error != 0) {
-      return error;
-    }
+    error = MapSegment(file, segment, base);
     mapped_to = PageUp(base + segment.address + segment.memory_bytes);
   }
-  KERNEL_CHECK(mapped_to == base + image.high);
-  return 0;
+  KERNEL_CHECK(error != 0 || mapped_to == base + image.high);
+  const KernelLockGuard lock;
+  UnreferenceObject(file.object);
+  return error;
 }
 
 // The interpreter's path, NUL-terminated in the file itself.
-const char* InterpreterOf(const ProgramFile& file) {
+const char* InterpreterOf(ProgramFile& file) {
   if (file.image.interpreter_bytes == 0) {
     return nullptr;
   }
-  const auto text = file.view.bytes().subspan(file.image.interpreter_offset, file.image.interpreter_bytes);
-  return text.back() == '\0' ? reinterpret_cast<const char*>(text.data()) : nullptr;
+  const auto text = file.Bytes(file.image.interpreter_offset, file.image.interpreter_bytes);
+  return !text.empty() && text.back() == '\0' ? reinterpret_cast<const char*>(text.data()) : nullptr;
 }
 
 void ReadFilePath(int fd, const char* as_opened, char* path) {
@@ -166,6 +209,20 @@ void ReadFilePath(int fd, const char* as_opened, char* path) {
   }
 }
 
+// Not inlined: two ProgramFiles would lie on the stack that the guest's begins at.
+[[gnu::noinline]] int64_t LoadInterpreter(const char* path, LoadedProgram& program) {
+  ProgramFile interpreter(path);
+  if (const int64_t error = ParseFile(interpreter); error != 0) {
+    return error == -ENOEXEC ? -ELIBBAD : error;
+  }
+  ReadFilePath(interpreter.fd.get(), path, g_interpreter_path);
+  if (const int64_t error = MapImage(interpreter, 0, g_interpreter_path, program.interpreter_base); error != 0) {
+    return error;
+  }
+  program.start = program.interpreter_base + interpreter.image.entry;
+  return 0;
+}
+
 }  // namespace
 
 int64_t LoadProgram(const char* path, uint64_t random, LoadedProgram& program) {
@@ -175,7 +232,8 @@ int64_t LoadProgram(const char* path, uint64_t random, LoadedProgram& program) {
   }
   ReadFilePath(file.fd.get(), path, program.path);
   uint64_t base = 0;
-  if (const int64_t error = MapImage(file, kProgramBase + (random % kRandomPages) * kElfPageSize_bytes, base);
+  if (const int64_t error =
+          MapImage(file, kProgramBase + (random % kRandomPages) * kElfPageSize_bytes, program.path, base);
       error != 0) {
     return error;
   }
@@ -190,18 +248,7 @@ int64_t LoadProgram(const char* path, uint64_t random, LoadedProgram& program) {
     return 0;
   }
   const char* const interpreter_path = InterpreterOf(file);
-  if (interpreter_path == nullptr) {
-    return -ENOEXEC;
-  }
-  ProgramFile interpreter(interpreter_path);
-  if (const int64_t error = ParseFile(interpreter); error != 0) {
-    return error == -ENOEXEC ? -ELIBBAD : error;
-  }
-  if (const int64_t error = MapImage(interpreter, 0, program.interpreter_base); error != 0) {
-    return error;
-  }
-  program.start = program.interpreter_base + interpreter.image.entry;
-  return 0;
+  return interpreter_path == nullptr ? -ENOEXEC : LoadInterpreter(interpreter_path, program);
 }
 
 }  // namespace junction
