@@ -32,6 +32,10 @@ void SetUpKthread(Kthread& kthread) {
 }
 
 int64_t MoveControlBlock(ControlBlock* control) {
+  if (reinterpret_cast<uint64_t>(control) == kControlBlockAddress) {
+    g_image.control = control;
+    return 0;
+  }
   const int64_t moved = HostCall(SYS_mremap, control, kControlBlockSize_bytes, kControlBlockSize_bytes,
                                  MREMAP_MAYMOVE | MREMAP_FIXED, kControlBlockAddress);
   if (IsHostError(moved)) {

@@ -8,13 +8,13 @@
 #include "kernel/guest_path.h"
 #include "kernel/mapped_object.h"
 #include "kernel/memory.h"
+#include "kernel/vma.h"
 #include "loader/elf_image.h"
 #include "loader/file_view.h"
 #include "loader/image_patcher.h"
 #include "loader/patch_plan.h"
 #include "uthread/address_map.h"
 #include "uthread/panic.h"
-#include "uthread/text_buffer.h"
 
 namespace junction {
 namespace {
@@ -24,14 +24,19 @@ constexpr uint64_t kProgramBase = 0x555555554000;
 constexpr uint64_t kRandomPages = 1 << 20;
 constexpr uint64_t kBrkRoom_bytes = 1ULL << 38;
 
-char g_interpreter_path[PATH_MAX];
-
 constexpr uint64_t PageDown(uint64_t value) { return value & ~(kElfPageSize_bytes - 1); }
 constexpr uint64_t PageUp(uint64_t value) { return PageDown(value + kElfPageSize_bytes - 1); }
 
 // A program file and what its head says. The head is read, not mapped: mostly all that is looked at lies in the first page.
 struct ProgramFile {
   explicit ProgramFile(const char* path) : fd(HostCall(SYS_openat, AT_FDCWD, path, O_RDONLY | O_CLOEXEC, 0)) {}
+
+  ~ProgramFile() {
+    const KernelLockGuard lock;
+    UnreferenceObject(object);
+  }
+  ProgramFile(const ProgramFile&) = delete;
+  ProgramFile& operator=(const ProgramFile&) = delete;
 
   // Bytes of the file that Parse was told of by the image; empty if they cannot be had.
   std::span<const uint8_t> Bytes(uint64_t offset, uint64_t size_bytes) {
@@ -50,7 +55,7 @@ struct ProgramFile {
   uint64_t head_bytes = 0;
   FileView view;  // of the whole file, where the head does not suffice
   ElfImage image;
-  MappedObject* object = nullptr;  // a reference while it is mapped
+  MappedObject* object = nullptr;  // a reference, once it is mapped
 };
 
 int64_t ParseFile(ProgramFile& file) {
@@ -149,7 +154,7 @@ int64_t ReserveSpan(const ElfImage& image, uint64_t wanted) {
 }
 
 // Maps all segments; `base` is what is added to the file's addresses.
-int64_t MapImage(ProgramFile& file, uint64_t wanted, const char* path, uint64_t& base) {
+int64_t MapImage(ProgramFile& file, uint64_t wanted, uint64_t& base) {
   const ElfImage& image = file.image;
   int64_t low = -1;
   if (!image.is_position_independent) {
@@ -169,12 +174,8 @@ int64_t MapImage(ProgramFile& file, uint64_t wanted, const char* path, uint64_t&
     return low;
   }
   base = static_cast<uint64_t>(low) - image.low;
-  {
-    const KernelLockGuard lock;
-    file.object = NewMappedObject(file.status.st_dev, file.status.st_ino, path, TextLength(path));
-  }
-  if (file.object == nullptr) {
-    return -ENOMEM;
+  if (const int64_t error = ObjectOfFile(file.status, file.fd.get(), &file.object); error != 0) {
+    return error;
   }
   uint64_t mapped_to = static_cast<uint64_t>(low);
   int64_t error = 0;
@@ -184,8 +185,6 @@ int64_t MapImage(ProgramFile& file, uint64_t wanted, const char* path, uint64_t&
     mapped_to = PageUp(base + segment.address + segment.memory_bytes);
   }
   KERNEL_CHECK(error != 0 || mapped_to == base + image.high);
-  const KernelLockGuard lock;
-  UnreferenceObject(file.object);
   return error;
 }
 
@@ -198,15 +197,15 @@ const char* InterpreterOf(ProgramFile& file) {
   return !text.empty() && text.back() == '\0' ? reinterpret_cast<const char*>(text.data()) : nullptr;
 }
 
-void ReadFilePath(int fd, const char* as_opened, char* path) {
-  TextBuffer<40> link;
-  link.Add("/proc/self/fd/").AddUnsigned(static_cast<unsigned>(fd)).AddChar('\0');
-  const int64_t length = HostCall(SYS_readlinkat, AT_FDCWD, link.data(), path, PATH_MAX - 1);
-  if (length > 0) {
-    path[length] = '\0';
-  } else {
+// The path that the host has for the file; as it was opened if there is none.
+void TakePath(const ProgramFile& file, const char* as_opened, char* path) {
+  const MappedObject& object = *file.object;
+  if (object.name_size_bytes == 0 || object.name_size_bytes >= PATH_MAX) {
     CopyPath(path, as_opened);
+    return;
   }
+  __builtin_memcpy(path, object.name(), object.name_size_bytes);
+  path[object.name_size_bytes] = '\0';
 }
 
 // Not inlined: two ProgramFiles would lie on the stack that the guest's begins at.
@@ -215,8 +214,7 @@ void ReadFilePath(int fd, const char* as_opened, char* path) {
   if (const int64_t error = ParseFile(interpreter); error != 0) {
     return error == -ENOEXEC ? -ELIBBAD : error;
   }
-  ReadFilePath(interpreter.fd.get(), path, g_interpreter_path);
-  if (const int64_t error = MapImage(interpreter, 0, g_interpreter_path, program.interpreter_base); error != 0) {
+  if (const int64_t error = MapImage(interpreter, 0, program.interpreter_base); error != 0) {
     return error;
   }
   program.start = program.interpreter_base + interpreter.image.entry;
@@ -230,13 +228,12 @@ int64_t LoadProgram(const char* path, uint64_t random, LoadedProgram& program) {
   if (const int64_t error = ParseFile(file); error != 0) {
     return error;
   }
-  ReadFilePath(file.fd.get(), path, program.path);
   uint64_t base = 0;
-  if (const int64_t error =
-          MapImage(file, kProgramBase + (random % kRandomPages) * kElfPageSize_bytes, program.path, base);
+  if (const int64_t error = MapImage(file, kProgramBase + (random % kRandomPages) * kElfPageSize_bytes, base);
       error != 0) {
     return error;
   }
+  TakePath(file, path, program.path);
   program.entry = base + file.image.entry;
   program.start = program.entry;
   program.headers = file.image.headers_address != 0 ? base + file.image.headers_address : 0;

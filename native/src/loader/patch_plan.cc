@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "loader/patch_plan.h"
 
+#include "loader/elf_image.h"
 #include "uthread/uthread_layout.h"
 
 namespace junction {
@@ -24,12 +25,67 @@ uint64_t Hash(std::span<const uint8_t> bytes, uint64_t hash) {
   return hash;
 }
 
+constexpr uint32_t kGnuBuildId = 3;  // NT_GNU_BUILD_ID
+constexpr uint32_t kGoBuildId = 4;   // cmd/link/internal/ld/elf.go
+constexpr size_t kShortestBuildId_bytes = 8;
+
+// elf(5), "Notes": size of name, size of content, type; name and content padded to 4.
+bool IsBuildId(std::span<const uint8_t> note) {
+  Elf64_Nhdr header;
+  if (note.size() < sizeof(header) + 4) {
+    return false;
+  }
+  __builtin_memcpy(&header, note.data(), sizeof(header));
+  const uint8_t* const name = note.data() + sizeof(header);
+  const bool is_gnu = header.n_type == kGnuBuildId && __builtin_memcmp(name, "GNU", 4) == 0;
+  const bool is_go = header.n_type == kGoBuildId && __builtin_memcmp(name, "Go\0", 4) == 0;
+  return header.n_namesz == 4 && (is_gnu || is_go) && header.n_descsz >= kShortestBuildId_bytes &&
+         header.n_descsz <= note.size() - sizeof(header) - 4;
+}
+
+bool HasBuildIdIn(std::span<const uint8_t> notes) {
+  while (notes.size() >= sizeof(Elf64_Nhdr)) {
+    if (IsBuildId(notes)) {
+      return true;
+    }
+    Elf64_Nhdr header;
+    __builtin_memcpy(&header, notes.data(), sizeof(header));
+    const auto padded = [](uint64_t size) { return (size + 3) & ~3ULL; };
+    const uint64_t size = sizeof(header) + padded(header.n_namesz) + padded(header.n_descsz);
+    if (size > notes.size()) {
+      return false;
+    }
+    notes = notes.subspan(size);
+  }
+  return false;
+}
+
+// True if the hash of the head covers a build-id.
+bool HasBuildId(std::span<const uint8_t> head, uint64_t file_bytes) {
+  ElfHeaderTable table;
+  if (ParseElfHeader(head, file_bytes, table) != 0 || table.offset > head.size() ||
+      table.size_bytes > head.size() - table.offset) {
+    return false;
+  }
+  for (uint64_t at = 0; at < table.size_bytes; at += sizeof(Elf64_Phdr)) {
+    Elf64_Phdr header;
+    __builtin_memcpy(&header, head.data() + table.offset + at, sizeof(header));
+    if (header.p_type == PT_NOTE && header.p_offset <= head.size() &&
+        header.p_filesz <= head.size() - header.p_offset &&
+        HasBuildIdIn(head.subspan(header.p_offset, header.p_filesz))) {
+      return true;
+    }
+  }
+  return false;
+}
+
 }  // namespace
 
 PlanKey MakePlanKey(std::span<const uint8_t> head, uint64_t file_bytes, const PlanFileTimes& times,
                     uint64_t text_offset) {
-  const size_t hashed = head.size() < kPlanHead_bytes ? head.size() : kPlanHead_bytes;
-  return {file_bytes, times.modified_ns, times.changed_ns, text_offset, Hash(head.first(hashed), kFnvOffset)};
+  head = head.first(head.size() < kPlanHead_bytes ? head.size() : kPlanHead_bytes);
+  const uint64_t changed_ns = HasBuildId(head, file_bytes) ? 0 : times.changed_ns;
+  return {file_bytes, times.modified_ns, changed_ns, text_offset, Hash(head, kFnvOffset)};
 }
 
 void WritePlanFileName(const PlanKey& key, std::span<char, kPlanFileName_bytes> name) {

@@ -20,8 +20,9 @@
 //
 // What the plan says is taken on trust where it cannot be checked (that nothing jumps between moved instructions; the patched text as
 // a whole). So the folder must be writable for nobody in the sandbox: junction_run mounts it read-only and nothing of the guest's is
-// ever used as one. That a plan belongs to a file is what the key is for: a guest cannot make another file with its ctime, and
-// junction_plan refuses to write one for two different files of an image that have the same key.
+// ever used as one. That a plan belongs to a file is what the key is for. A build-id is a hash of the file's content; a file without one
+// is known by its ctime, which nobody in a sandbox can set; and junction_plan writes no plan for two different files of an image that
+// have the same key. A guest that forges a build-id runs the wrong text, its own harm.
 #pragma once
 
 #include <cstddef>
@@ -35,7 +36,7 @@ namespace junction {
 struct PlanKey {
   uint64_t file_bytes = 0;
   uint64_t modified_ns = 0;
-  uint64_t changed_ns = 0;   // ctime
+  uint64_t changed_ns = 0;   // ctime; 0 for a file whose head has a build-id
   uint64_t text_offset = 0;  // of the mapping in the file
   uint64_t head_hash = 0;    // of the first page: ELF header, program headers, mostly the build-id too
   friend bool operator==(const PlanKey&, const PlanKey&) = default;

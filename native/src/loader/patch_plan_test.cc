@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "loader/patch_plan.h"
 
+#include <elf.h>
 #include <gtest/gtest.h>
 
 #include <cstring>
@@ -89,6 +90,41 @@ TEST(PatchPlan, HasAKeyThatChangesWithTheFile) {
   EXPECT_NE(MakePlanKey(head, 8000, {5, 6}, 4096), key);
   head[100] = 2;
   EXPECT_NE(MakePlanKey(head, 8000, {5, 6}, 0), key);
+}
+
+// An ELF header, a PT_NOTE program header, a build-id of 8 bytes.
+Bytes HeadWithBuildId(uint32_t type) {
+  Elf64_Ehdr header = {};
+  std::memcpy(header.e_ident, ELFMAG, SELFMAG);
+  header.e_ident[EI_CLASS] = ELFCLASS64;
+  header.e_ident[EI_DATA] = ELFDATA2LSB;
+  header.e_machine = EM_X86_64;
+  header.e_type = ET_DYN;
+  header.e_phoff = sizeof(header);
+  header.e_phentsize = sizeof(Elf64_Phdr);
+  header.e_phnum = 1;
+  Elf64_Phdr note = {};
+  note.p_type = PT_NOTE;
+  note.p_offset = sizeof(header) + sizeof(note);
+  note.p_filesz = sizeof(Elf64_Nhdr) + 4 + 8;
+  const Elf64_Nhdr note_header = {4, 8, type};
+  Bytes head(4096, 1);
+  std::memcpy(head.data(), &header, sizeof(header));
+  std::memcpy(head.data() + header.e_phoff, &note, sizeof(note));
+  std::memcpy(head.data() + note.p_offset, &note_header, sizeof(note_header));
+  std::memcpy(head.data() + note.p_offset + sizeof(note_header), "GNU", 4);
+  return head;
+}
+
+TEST(PatchPlan, DoesNotAskForTheCtimeOfAFileWithABuildId) {
+  Bytes head = HeadWithBuildId(NT_GNU_BUILD_ID);
+  const PlanKey key = MakePlanKey(head, 8000, {5, 6}, 0);
+  EXPECT_EQ(MakePlanKey(head, 8000, {5, 7}, 0), key);
+  EXPECT_NE(MakePlanKey(head, 8000, {6, 6}, 0), key);
+  head[sizeof(Elf64_Ehdr) + sizeof(Elf64_Phdr) + sizeof(Elf64_Nhdr) + 4] = 9;
+  EXPECT_NE(MakePlanKey(head, 8000, {5, 6}, 0), key);
+  const Bytes other = HeadWithBuildId(NT_GNU_ABI_TAG);
+  EXPECT_NE(MakePlanKey(other, 8000, {5, 7}, 0), MakePlanKey(other, 8000, {5, 6}, 0));
 }
 
 TEST(PatchPlan, HasAFileNameOfThirtyTwoDigits) {

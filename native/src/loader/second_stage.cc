@@ -13,6 +13,7 @@
 #include "kernel/guest_path.h"
 #include "loader/enter_program.h"
 #include "loader/file_view.h"
+#include "uthread/address_map.h"
 #include "uthread/host_call.h"
 #include "uthread/text_buffer.h"
 
@@ -68,19 +69,44 @@ HostAuxv ReadHostAuxv(const uint64_t* pairs) {
   for (; pairs[0] != AT_NULL; pairs += 2) {
     const uint64_t value = pairs[1];
     switch (pairs[0]) {
-      case AT_SYSINFO_EHDR: auxv.vdso = value; break;
-      case AT_HWCAP: auxv.hwcap = value; break;
-      case AT_HWCAP2: auxv.hwcap2 = value; break;
-      case AT_CLKTCK: auxv.clock_ticks = value; break;
-      case AT_MINSIGSTKSZ: auxv.min_signal_stack = value; break;
-      case AT_UID: auxv.uid = value; break;
-      case AT_EUID: auxv.euid = value; break;
-      case AT_GID: auxv.gid = value; break;
-      case AT_EGID: auxv.egid = value; break;
-      case AT_RSEQ_FEATURE_SIZE: auxv.rseq_size = value; break;
-      case AT_RSEQ_ALIGN: auxv.rseq_align = value; break;
-      case AT_EXECFN: file_name = reinterpret_cast<const char*>(value); break;
-      default: break;
+      case AT_SYSINFO_EHDR:
+        auxv.vdso = value;
+        break;
+      case AT_HWCAP:
+        auxv.hwcap = value;
+        break;
+      case AT_HWCAP2:
+        auxv.hwcap2 = value;
+        break;
+      case AT_CLKTCK:
+        auxv.clock_ticks = value;
+        break;
+      case AT_MINSIGSTKSZ:
+        auxv.min_signal_stack = value;
+        break;
+      case AT_UID:
+        auxv.uid = value;
+        break;
+      case AT_EUID:
+        auxv.euid = value;
+        break;
+      case AT_GID:
+        auxv.gid = value;
+        break;
+      case AT_EGID:
+        auxv.egid = value;
+        break;
+      case AT_RSEQ_FEATURE_SIZE:
+        auxv.rseq_size = value;
+        break;
+      case AT_RSEQ_ALIGN:
+        auxv.rseq_align = value;
+        break;
+      case AT_EXECFN:
+        file_name = reinterpret_cast<const char*>(value);
+        break;
+      default:
+        break;
     }
   }
   auxv.stack_end = StackEnd(file_name);
@@ -89,9 +115,10 @@ HostAuxv ReadHostAuxv(const uint64_t* pairs) {
 
 ControlBlock* MapControl(const char* path) {
   const HostFd fd(HostCall(SYS_openat, AT_FDCWD, path, O_RDWR | O_CLOEXEC, 0));
-  const int64_t block = fd.error() != 0 ? fd.error()
-                                        : HostCall(SYS_mmap, nullptr, kControlBlockSize_bytes, PROT_READ | PROT_WRITE,
-                                                   MAP_SHARED, fd.get(), 0);
+  const int64_t block = fd.error() != 0
+                            ? fd.error()
+                            : HostCall(SYS_mmap, kControlBlockAddress, kControlBlockSize_bytes, PROT_READ | PROT_WRITE,
+                                       MAP_SHARED | MAP_FIXED_NOREPLACE, fd.get(), 0);
   if (IsHostError(block)) {
     Fail(path, block);
   }
