@@ -191,7 +191,7 @@ void NoteSignal(Kthread& kthread, int signal, const siginfo_t& info) {
     }
     return;  // else whoever kicks has set the attention word
   }
-  if (signal == kCloneSignal) {
+  if (signal == kCloneSignal && info.si_code == SI_QUEUE) {
     NoteCloneRequest(reinterpret_cast<uint64_t>(info.si_value.sival_ptr));
     kthread.attention.fetch_or(kAttentionIdle, std::memory_order_release);
     kthread.park_word.store(1, std::memory_order_release);
@@ -247,6 +247,10 @@ void TakeHostSignals(Kthread& kthread) {
     const int signal = __builtin_ctzll(arrived) + 1;
     if (signal == SIGCHLD) {
       ReapHostDeaths();
+      continue;
+    }
+    if (signal == kCloneSignal) {
+      EndIfOrphanOfClone();
       continue;
     }
     siginfo_t info = {};  // SI_USER of process 0: from outside of the instance

@@ -193,9 +193,11 @@ bool SetsNumber(Bytes text, const Trail& trail) {
 
 bool FindTrail(const CodeText& text, uint32_t site, Trail& trail) {
   if (text.unwind_rows > 0) {
-    // Code that the table does not cover is no function of a compiler's: tables of constants, most likely.
+    // Code that the table does not cover is no function of a compiler's: tables of constants, most likely. But glibc ends the entries of
+    // clone and clone3 right before their `syscall`, since the child has no caller. No function just ends in setting a number.
     const uint32_t start = FunctionByTable(text, site, trail);
-    return FollowFunction(text.bytes, start, site, trail) && (!trail.ends_at_site || SetsNumber(text.bytes, trail));
+    return FollowFunction(text.bytes, start, site, trail) &&
+           (!trail.ends_at_site || SetsNumber(text.bytes, {.starts = {trail.starts[0]}, .count = 1}));
   }
   if (FollowFunction(text.bytes, FunctionByPadding(text.bytes, site), site, trail)) {
     return true;
@@ -250,13 +252,13 @@ void ForEachInner(Bytes text, const PatchSite& site, Visit visit) {
   uint32_t at = site.offset - site.before_bytes;
   while (site.before_bytes > 0) {
     at += DecodeInstruction(text.subspan(at)).length;
-    if (at >= site.offset) {
-      break;
+    if (at + site.kept_bytes >= site.offset) {
+      break;  // the `syscall` and what is kept before it stay and may be jumped to
     }
     visit(at);
   }
   if (site.before_bytes > 0 && MovesSyscall(site)) {
-    visit(site.offset);  // else it stays and may be jumped to
+    visit(site.offset);
   }
   at = site.offset + kSyscall_bytes;
   while (at < site.offset + kSyscall_bytes + site.after_bytes) {
@@ -314,7 +316,7 @@ bool HasIndirectJump(Bytes text, const Trail& trail, uint32_t site) {
 }
 
 // The ways of rewriting a site that are open, each a PatchSite, the best one first. Which it is shows when the whole text was looked
-// through for jumps to their inner places; until then they are kept as one PatchSite, whose `reserved` stands for `around`.
+// through for jumps to their inner places; until then they are kept as one PatchSite, whose `kept_bytes` stands for `around`.
 struct Candidate {
   uint32_t offset = 0;
   uint32_t before = 0;
@@ -329,7 +331,7 @@ struct Candidate {
     return {offset, static_cast<uint8_t>(before), static_cast<uint8_t>(after), static_cast<uint16_t>(around)};
   }
   static Candidate Unpack(const PatchSite& packed) {
-    return {packed.offset, packed.before_bytes, packed.after_bytes, packed.reserved};
+    return {packed.offset, packed.before_bytes, packed.after_bytes, packed.kept_bytes};
   }
   template <typename Visit>
   void ForEachWay(Visit visit) const {
@@ -345,13 +347,16 @@ struct Candidate {
   }
 };
 
+// End of what the site's jump replaces, or of its `syscall`.
+uint32_t EndOf(const PatchSite& site) { return site.offset + kSyscall_bytes + site.after_bytes; }
+
 Candidate FindCandidate(const CodeText& text, uint32_t offset) {
   Candidate candidate;
+  candidate.offset = offset;
   Trail trail;
   if (!FindTrail(text, offset, trail)) {
     return candidate;
   }
-  candidate.offset = offset;
   const uint32_t before = MovableBefore(text.bytes, offset, trail, kJump_bytes);
   if (before > 0 && trail.starts[0] == offset - before) {
     candidate.before = before;
@@ -371,6 +376,27 @@ Candidate FindCandidate(const CodeText& text, uint32_t offset) {
     candidate.around = around < kJump_bytes ? around : 0;
   }
   return candidate;
+}
+
+// A site whose place for the jump others jump into (glibc's loops around exit), or with a switch nearby: the jump may go over one longer
+// instruction further up, and what is in between is kept for them. False if there is none, or it lies before `lowest`.
+bool KeepWhatIsBetween(const CodeText& text, uint32_t lowest, PatchSite& site) {
+  Trail trail;
+  if (!FindTrail(text, site.offset, trail)) {
+    return false;
+  }
+  for (uint32_t i = 0; i < trail.count; ++i) {
+    const Instruction instruction = DecodeInstruction(text.bytes.subspan(trail.starts[i]));
+    const uint32_t before = site.offset - trail.starts[i];
+    if (!IsMovable(instruction) || before > kMaxMoved_bytes || trail.starts[i] < lowest) {
+      return false;
+    }
+    if (instruction.length >= kJump_bytes) {
+      site = {site.offset, static_cast<uint8_t>(before), 0, static_cast<uint16_t>(before - instruction.length)};
+      return true;
+    }
+  }
+  return false;
 }
 
 // Visits the inner places of all the ways, each once, in ascending order.
@@ -543,19 +569,22 @@ ScanCounts ScanCode(const CodeText& text, std::span<PatchSite> sites, ScanScratc
   uint32_t replaced_to = 0;  // end of the last candidate's bytes: sites must not overlap
   size_t candidates = 0;
   for (uint32_t at = FindSyscallBytes(text.bytes, 0); at < size; at = FindSyscallBytes(text.bytes, at + 1)) {
-    Candidate candidate;
-    if (candidates < sites.size()) {
-      candidate = FindCandidate(text, at);
-    }
-    bool fits = candidate.is_open() && candidate.low() >= replaced_to;
-    if (fits) {
-      ForEachInner(text.bytes, candidate, [&](uint32_t place) { fits = fits && places.Add(place); });
-    }
-    if (!fits) {
+    if (candidates == sites.size()) {
       ++counts.left;
       continue;
     }
-    replaced_to = candidate.high();
+    Candidate candidate = FindCandidate(text, at);
+    if (candidate.low() < replaced_to) {
+      candidate = {at, 0, 0, 0};  // what is kept may be found in the end
+    }
+    bool fits = true;
+    ForEachInner(text.bytes, candidate, [&](uint32_t place) { fits = fits && places.Add(place); });
+    if (!fits) {
+      candidate = {at, 0, 0, 0};
+    }
+    if (candidate.is_open()) {
+      replaced_to = candidate.high();
+    }
     sites[candidates++] = candidate.Pack();
   }
   if (!places.empty()) {
@@ -563,13 +592,19 @@ ScanCounts ScanCode(const CodeText& text, std::span<PatchSite> sites, ScanScratc
     places.ForEach([&](uint32_t place) { MarkShortJumps(text.bytes, place, places); });
   }
   for (size_t i = 0; i < candidates; ++i) {
-    PatchSite chosen = {};
-    Candidate::Unpack(sites[i]).ForEachWay([&](const PatchSite& way) {
-      bool is_hit = chosen.before_bytes > 0 || chosen.after_bytes > 0;
+    const Candidate candidate = Candidate::Unpack(sites[i]);
+    const uint32_t lowest = counts.sites == 0 ? 0 : EndOf(sites[counts.sites - 1]);
+    PatchSite chosen = {candidate.offset, 0, 0, 0};
+    const auto is_chosen = [&] { return chosen.before_bytes > 0 || chosen.after_bytes > 0; };
+    candidate.ForEachWay([&](const PatchSite& way) {
+      if (!is_chosen() && MovesSyscall(way) && way.before_bytes > 0) {
+        KeepWhatIsBetween(text, lowest, chosen);  // better: the `syscall` stays
+      }
+      bool is_hit = is_chosen() || way.offset - way.before_bytes < lowest;
       ForEachInner(text.bytes, way, [&](uint32_t place) { is_hit = is_hit || places.IsHit(place); });
       chosen = is_hit ? chosen : way;
     });
-    if (chosen.before_bytes > 0 || chosen.after_bytes > 0) {
+    if (is_chosen() || KeepWhatIsBetween(text, lowest, chosen)) {
       sites[counts.sites++] = chosen;
     } else {
       ++counts.left;
@@ -591,9 +626,14 @@ bool IsSiteSound(std::span<const uint8_t> text, const PatchSite& site) {
     return false;
   }
   if (site.after_bytes > 0) {
-    return MovableAfter(text, site.offset) == site.after_bytes;
+    return site.kept_bytes == 0 && MovableAfter(text, site.offset) == site.after_bytes;
   }
   uint32_t at = site.offset - site.before_bytes;
+  const uint32_t replaced_bytes = static_cast<uint32_t>(site.before_bytes) - site.kept_bytes;
+  if (site.kept_bytes != 0 && (site.kept_bytes > site.before_bytes || replaced_bytes < kJump_bytes ||
+                               DecodeInstruction(text.subspan(at)).length != replaced_bytes)) {
+    return false;
+  }
   while (at < site.offset) {
     const Instruction instruction = DecodeInstruction(text.subspan(at));
     if (!IsMovable(instruction)) {

@@ -57,7 +57,7 @@ static_assert(sizeof(PlanHeader) == 104);
 
 inline constexpr uint64_t kPlanMagic = 0x314e4c5054434e4aULL;  // "JNCTPLN1"
 /// Goes up with any change of this format, of the trampolines, or of what the kernel's entry expects of them.
-inline constexpr uint64_t kPlanVersion = 2;
+inline constexpr uint64_t kPlanVersion = 3;
 inline constexpr uint64_t kPlanTextOffset = 4096;
 inline constexpr size_t kPlanHead_bytes = 4096;    // of the file, that the key covers
 inline constexpr size_t kPlanFileName_bytes = 40;  // 32 hex digits, ".plan", NUL

@@ -13,12 +13,13 @@ namespace junction {
 ///                       ^ offset
 ///   before_bytes 3, 4:  [ instructions, 3 or 4 bytes ][ 0f 05 ]           the jump goes over both
 ///                       ^ offset - before_bytes        ^ offset
-/// Exactly one of the two is not 0. In the first two forms the address of the `syscall` stays a place to jump to.
+/// Exactly one of the two is not 0. In the first two forms the address of the `syscall` stays a place to jump to. In the first the last
+/// `kept_bytes` stay too, for those that jump to them: then the jump goes over a single instruction, and its trampoline over all.
 struct PatchSite {
   uint32_t offset;  // of the `syscall`, from the start of the text
   uint8_t before_bytes;
   uint8_t after_bytes;
-  uint16_t reserved;
+  uint16_t kept_bytes;
 };
 static_assert(sizeof(PatchSite) == 8);
 

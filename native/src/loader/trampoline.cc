@@ -102,7 +102,7 @@ size_t WriteTrampoline(std::span<const uint8_t> text, const PatchSite& site, con
 
 ReplacedBytes ReplacedBy(const PatchSite& site) {
   const uint32_t moved = MovesSyscall(site) ? kSyscall_bytes + static_cast<uint32_t>(site.after_bytes) : 0;
-  return {site.offset - site.before_bytes, site.before_bytes + moved};
+  return {site.offset - site.before_bytes, static_cast<uint32_t>(site.before_bytes) - site.kept_bytes + moved};
 }
 
 bool WriteJump(uint64_t jump_address, uint64_t trampoline_address, std::span<uint8_t> replaced) {

@@ -30,10 +30,9 @@ inline constexpr int kArenaClasses = 16;  // 32 bytes << n
 struct VectorFormat {
   uint32_t mask;        // of the components that this machine has; 0 = not known yet
   uint32_t size_bytes;  // of the standard format with them
-  uint32_t opmask_offset;
-  uint32_t hi16_offset;
+  uint32_t offset[8];   // of each component, in that format
   bool has_xsaveopt;
-  bool can_move;  // XGETBV tells what is in use, and the machine has AVX
+  bool can_move;  // by vector_moves.S
 };
 
 struct ArenaHeader {

@@ -144,6 +144,7 @@ std::vector<Case> Cases() {
   for (const std::string& name : Words(JUNCTION_SUITE_STATIC)) {
     cases.push_back({"suite_" + name + "_static", {Guest("suite_" + name + "_static")}, name});
   }
+  cases.push_back({"vectors", {Guest("vectors")}, {}});
   cases.push_back({"cpp", {Guest("cpp_program"), "FOLDER"}, {}});
   cases.push_back({"sh", {"/bin/sh", Source("program.sh")}, {}});
   cases.push_back({"bash", {"/bin/bash", Source("program.sh")}, {}});
