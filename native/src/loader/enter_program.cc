@@ -174,6 +174,9 @@ void RecordHostMappings(const HostAuxv& host, const uint64_t* stack) {
 
 // Nothing of our own libc may stay known to the host, or it would write into its memory later.
 void ForgetOwnThread(const HostAuxv& host) {
+  if (!host.has_libc) {
+    return;
+  }
   if (host.rseq_address != 0) {
     HostCall(SYS_rseq, host.rseq_address, kRseqArea_bytes, kRseqUnregister, kRseqSignature);
   }

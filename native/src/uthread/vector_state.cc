@@ -10,6 +10,7 @@
 
 #include <cpuid.h>
 
+#include "uthread/arena.h"
 #include "uthread/panic.h"
 
 // vector_moves.S
@@ -46,17 +47,19 @@ static_assert(sizeof(XsaveArea) == kXsaveMax_bytes);
 // Bits of XSTATE_BV.
 constexpr uint64_t kX87 = 1, kSse = 2, kAvx = 4, kOpmask = 0x20, kZmmHi256 = 0x40, kHi16Zmm = 0x80;
 
-uint32_t g_mask;        // of the components that this machine has
-uint32_t g_size_bytes;  // of the standard format with them
-uint32_t g_offset[8];   // of each component, in the standard format
-bool g_has_xsaveopt;
-bool g_can_move;  // by vector_moves.S
+VectorFormat g_format;
 // All zero but MXCSR, which xrstor takes from the area even where the state is initial.
-XsaveArea g_initial;
+constexpr XsaveArea kInitial = [] {
+  XsaveArea area = {};
+  constexpr size_t kMxcsrAt = 24;
+  area.legacy[kMxcsrAt] = kInitialMxcsr & 0xff;
+  area.legacy[kMxcsrAt + 1] = kInitialMxcsr >> 8;
+  return area;
+}();
 
 // k0 to k7 have 64 bits only with AVX512BW; without AVX-512 there is nothing to ask.
 bool HasByteMoves() {
-  if ((g_mask & (kOpmask | kZmmHi256 | kHi16Zmm)) == 0) {
+  if ((g_format.mask & (kOpmask | kZmmHi256 | kHi16Zmm)) == 0) {
     return true;
   }
   uint32_t a;
@@ -72,12 +75,14 @@ uint64_t ComponentsInUse() {
   uint32_t low;
   uint32_t high;
   __asm__ volatile("xgetbv" : "=a"(low), "=d"(high) : "c"(1));
-  return low & g_mask;
+  return low & g_format.mask;
 }
 
-void* ComponentOf(XsaveArea& area, int component) { return reinterpret_cast<char*>(&area) + g_offset[component]; }
+void* ComponentOf(XsaveArea& area, int component) {
+  return reinterpret_cast<char*>(&area) + g_format.offset[component];
+}
 const void* ComponentOf(const XsaveArea& area, int component) {
-  return reinterpret_cast<const char*>(&area) + g_offset[component];
+  return reinterpret_cast<const char*>(&area) + g_format.offset[component];
 }
 
 // `in_use` without kX87.
@@ -101,7 +106,7 @@ void MoveOut(XsaveArea& area, uint64_t in_use) {
 // Neither `area` nor the machine has kX87 in use. What is only in use in the machine becomes zero, which is its initial state.
 void MoveIn(const XsaveArea& area, uint64_t in_use) {
   const uint64_t components = area.components;
-  const auto source = [&](uint64_t bit) -> const XsaveArea& { return (components & bit) != 0 ? area : g_initial; };
+  const auto source = [&](uint64_t bit) -> const XsaveArea& { return (components & bit) != 0 ? area : kInitial; };
   junction_load_sse(&source(kSse));
   if ((components & kSse) == 0) {
     __asm__ volatile("ldmxcsr %0" : : "m"(area.legacy[24]));  // counts even where no register does
@@ -123,6 +128,10 @@ void MoveIn(const XsaveArea& area, uint64_t in_use) {
 }  // namespace
 
 int64_t PrepareVectorState() {
+  if (Arena().vector_format.mask != 0) {
+    g_format = Arena().vector_format;
+    return 0;
+  }
   uint32_t a;
   uint32_t b;
   uint32_t c;
@@ -134,35 +143,38 @@ int64_t PrepareVectorState() {
   uint32_t low;
   uint32_t high;
   __asm__ volatile("xgetbv" : "=a"(low), "=d"(high) : "c"(0));
-  g_mask = low & kComponents;
-  g_size_bytes = 576;
+  g_format.mask = low & kComponents;
+  g_format.size_bytes = 576;
   for (uint32_t component = 2; component < 8; ++component) {
-    if ((g_mask >> component & 1) != 0) {
+    if ((g_format.mask >> component & 1) != 0) {
       __cpuid_count(0xd, component, a, b, c, d);
-      g_offset[component] = b;
-      g_size_bytes = a + b > g_size_bytes ? a + b : g_size_bytes;
+      g_format.offset[component] = b;
+      g_format.size_bytes = a + b > g_format.size_bytes ? a + b : g_format.size_bytes;
     }
   }
   __cpuid_count(0xd, 1, a, b, c, d);
-  g_has_xsaveopt = (a & 1) != 0;
+  g_format.has_xsaveopt = (a & 1) != 0;
   const bool has_xgetbv1 = (a & 4) != 0;
-  g_can_move = has_xgetbv1 && (g_mask & kAvx) != 0 && HasByteMoves();
-  *reinterpret_cast<uint32_t*>(g_initial.legacy + 24) = kInitialMxcsr;
-  return g_size_bytes <= kXsaveMax_bytes ? 0 : -1;
+  g_format.can_move = has_xgetbv1 && (g_format.mask & kAvx) != 0 && HasByteMoves();
+  if (g_format.size_bytes > kXsaveMax_bytes) {
+    return -1;
+  }
+  Arena().vector_format = g_format;
+  return 0;
 }
 
-uint32_t VectorStateSize_bytes() { return g_size_bytes; }
-uint64_t VectorStateMask() { return g_mask; }
+uint32_t VectorStateSize_bytes() { return g_format.size_bytes; }
+uint64_t VectorStateMask() { return g_format.mask; }
 
 void SaveVectorState(Uthread& uthread) {
   void* const area = uthread.vector_state();
-  const uint64_t in_use = g_can_move ? ComponentsInUse() : kX87;
+  const uint64_t in_use = g_format.can_move ? ComponentsInUse() : kX87;
   if ((in_use & kX87) == 0) {
     MoveOut(*static_cast<XsaveArea*>(area), in_use);
-  } else if (g_has_xsaveopt) {
-    __asm__ volatile("xsaveopt64 (%0)" : : "r"(area), "a"(g_mask), "d"(0) : "memory");
+  } else if (g_format.has_xsaveopt) {
+    __asm__ volatile("xsaveopt64 (%0)" : : "r"(area), "a"(g_format.mask), "d"(0) : "memory");
   } else {
-    __asm__ volatile("xsave64 (%0)" : : "r"(area), "a"(g_mask), "d"(0) : "memory");
+    __asm__ volatile("xsave64 (%0)" : : "r"(area), "a"(g_format.mask), "d"(0) : "memory");
   }
   uthread.has_vector_state = true;
 }
@@ -180,18 +192,18 @@ void SaveMachineState() {
 
 void LoadVectorImage(const void* image) {
   const auto& area = *static_cast<const XsaveArea*>(image);
-  const uint64_t in_use = g_can_move ? ComponentsInUse() : kX87;
+  const uint64_t in_use = g_format.can_move ? ComponentsInUse() : kX87;
   if (((in_use | area.components) & kX87) == 0) {
     MoveIn(area, in_use);
   } else {
-    __asm__ volatile("xrstor64 (%0)" : : "r"(image), "a"(g_mask), "d"(0) : "memory");
+    __asm__ volatile("xrstor64 (%0)" : : "r"(image), "a"(g_format.mask), "d"(0) : "memory");
   }
 }
 
 void LoadMachineState(Uthread& uthread) {
   SaveMachineState();
   __asm__ volatile("wrfsbase %0" : : "r"(uthread.fs_base));
-  LoadVectorImage(uthread.has_vector_state ? uthread.vector_state() : &g_initial);
+  LoadVectorImage(uthread.has_vector_state ? uthread.vector_state() : &kInitial);
   CurrentKthread()->state_owner = &uthread;
 }
 
