@@ -93,13 +93,13 @@ struct Instance {
   List own_ports;       // HostSocket::own_port_node: UDP sockets whose port is the host's choice (inet_ports.cc)
   uint64_t next_inode;  // of pipes, sockets, anonymous files
   uint64_t next_memory_id;
-  uint64_t random_key[4];       // random.cc; zero = not seeded yet
-  uint32_t next_serial;         // NextSerial
-  GuestThread** threads_by_id;  // thread_ids.cc
-  uint64_t output_inodes[2];    // of the pipes behind descriptors 1 and 2 at the start
-  bool is_clone;                // of another instance: not the first process of its pid namespace
+  uint64_t random_key[4];                   // random.cc; zero = not seeded yet
+  uint32_t next_serial;                     // NextSerial
+  GuestThread** threads_by_id;              // thread_ids.cc
+  uint64_t output_inodes[2];                // of the pipes behind descriptors 1 and 2 at the start
+  bool is_clone;                            // of another instance: not the first process of its pid namespace
   struct MappedObject* recent_objects[64];  // mapped_object.cc
-  bool has_crash_reports;       // a guest that dies of a fault is described on descriptor 2
+  bool has_crash_reports;                   // a guest that dies of a fault is described on descriptor 2
   List dying;  // UProc::instance_node: waited for, but the host process may still stand on their memory
 };
 
