@@ -16,7 +16,7 @@ const THREAD_SIZE = 64;
 function blankBlock(): Buffer {
   const block = Buffer.alloc(65_536);
   block.write('JCNTCTL1', 0, 'latin1');
-  block.writeUInt32LE(1, 8);
+  block.writeUInt32LE(3, 8);
   block.writeUInt32LE(block.length, 12);
   block.writeUInt32LE(2, CORE_LIMIT);
   return block;

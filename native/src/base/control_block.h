@@ -25,7 +25,7 @@
 namespace junction {
 
 inline constexpr uint64_t kControlBlockMagic = 0x314c5443544e434aULL;  // "JCNTCTL1" in little endian
-inline constexpr uint32_t kControlBlockVersion = 2;
+inline constexpr uint32_t kControlBlockVersion = 3;
 inline constexpr size_t kControlBlockSize_bytes = 65536;
 inline constexpr size_t kControlBlockPorts = 32;
 inline constexpr size_t kControlBlockThreads = 256;
@@ -61,7 +61,9 @@ struct ControlBlock {
   // settings
   alignas(64) std::atomic<uint32_t> core_limit;  // cores the guest may see and use; at least 1
   std::atomic<uint32_t> strace;                  // 1: the Junction kernel prints each guest syscall to stderr
-  uint8_t reserved1[56];
+  std::atomic<uint64_t>
+      asked_at_ns;  // CLOCK_MONOTONIC when junction_run asked for the guest's process; for measurements
+  uint8_t reserved1[48];
 
   // state
   alignas(64) std::atomic<uint32_t> listen_seq;  // futex word: bumped (release) after each change of ports, then woken
@@ -69,8 +71,11 @@ struct ControlBlock {
   std::atomic<uint64_t> processes_started;
   std::atomic<uint64_t> sites_patched;  // syscall sites rewritten
   std::atomic<uint64_t> sud_traps;      // syscalls that only the net caught
-  std::atomic<uint32_t> exit_signal;    // what the first program died of, 0 = nothing; counts only with exit code 128 + it
-  uint8_t reserved2[92];
+  std::atomic<uint32_t>
+      exit_signal;  // what the first program died of, 0 = nothing; counts only with exit code 128 + it
+  std::atomic<uint32_t>
+      exit_code;  // 1 + what the first process of a clone exits with (its monitor is not its parent); 0 = it has not said
+  uint8_t reserved2[88];
 
   // ports
   ControlPort ports[kControlBlockPorts];

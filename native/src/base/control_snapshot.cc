@@ -26,6 +26,8 @@ Result<ControlSnapshot> ReadControlSnapshot(int fd) {
   ControlSnapshot snapshot;
   snapshot.core_limit = block.core_limit.load(kRelaxed);
   snapshot.listen_seq = block.listen_seq.load(kRelaxed);
+  snapshot.exit_signal = block.exit_signal.load(kRelaxed);
+  snapshot.exit_code = block.exit_code.load(kRelaxed);
   snapshot.processes_started = block.processes_started.load(kRelaxed);
   for (const ControlThread& thread : block.threads) {
     snapshot.threads += thread.host_tid.load(kRelaxed) != 0 ? 1 : 0;

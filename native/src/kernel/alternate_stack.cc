@@ -6,8 +6,8 @@
 namespace junction {
 namespace {
 
-constexpr uint32_t kAutoDisarm = 1U << 31;      // SS_AUTODISARM
-constexpr uint64_t kLeastStack_bytes = 2048;    // MINSIGSTKSZ of the kernel
+constexpr uint32_t kAutoDisarm = 1U << 31;    // SS_AUTODISARM
+constexpr uint64_t kLeastStack_bytes = 2048;  // MINSIGSTKSZ of the kernel
 
 bool IsWithin(const GuestThread& thread, uint64_t rsp) {
   return rsp > thread.alternate_stack_low && rsp - thread.alternate_stack_low <= thread.alternate_stack_size_bytes;

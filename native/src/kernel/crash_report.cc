@@ -90,7 +90,7 @@ void AddCause(Report& report, const GuestThread& thread, const siginfo_t& info) 
 
 struct NamedRegister {
   const char* name;
-  uint64_t GuestFrame::*value;
+  uint64_t GuestFrame::* value;
 };
 constexpr NamedRegister kRegisters[] = {
     {"rip", &GuestFrame::rip}, {"rsp", &GuestFrame::rsp}, {"rbp", &GuestFrame::rbp}, {"rflags", &GuestFrame::rflags},

@@ -17,6 +17,7 @@
 #include "uthread/uthread_layout.h"
 
 #define ENOSYS_RESULT -38
+#define FLAG_DIRECTION_OF_BYTE_1 4
 #define USER_CS 0x33
 #define USER_SS 0x2b
 
@@ -27,9 +28,7 @@ junction_entry:
     movl    $1, %gs:KT_IN_KERNEL
     .globl junction_entry_saved
 junction_entry_saved:
-    mov     %gs:KT_COUNTER, %r11
-    incq    (%r11)
-    mov     %gs:KT_CURRENT, %r11
+    mov     %gs:KT_CURRENT, %r11            // moves only until the flags are saved: Linux keeps them across a call
     mov     %rcx, UT_RIP(%r11)
     mov     %rsp, UT_RSP(%r11)
     mov     %rax, UT_RAX(%r11)
@@ -49,8 +48,12 @@ junction_entry_saved:
     mov     %r15, UT_R15(%r11)
     movl    $0, UT_FULL_FRAME(%r11)
     mov     UT_STACK_TOP(%r11), %rsp
-    mov     %r11, %rdi
+    pushfq
+    popq    UT_RFLAGS(%r11)
     cld
+    mov     %gs:KT_COUNTER, %rcx
+    incq    (%rcx)
+    mov     %r11, %rdi
     cmp     $GUEST_TABLE_ROWS, %eax
     jae     1f
     call    *junction_dispatch_table(,%rax,8)   // int64_t (*)(Uthread*)
@@ -68,9 +71,18 @@ junction_leave_again:
     jne     junction_leave_attention
     cmpl    $0, UT_FULL_FRAME(%r11)
     jne     junction_leave_full
+    testb   $FLAG_DIRECTION_OF_BYTE_1, UT_RFLAGS + 1(%r11)
+    jnz     junction_leave_backwards
     movl    $0, %gs:KT_IN_KERNEL
     .globl junction_leave_window
 junction_leave_window:
+    mov     UT_RFLAGS(%r11), %rcx           // the arithmetic flags; popf would take 20 times as long
+    mov     %ecx, %eax
+    shr     $11, %eax
+    and     $1, %eax
+    mov     %cl, %ah
+    add     $0x7f, %al                      // OF
+    sahf                                    // the others
     mov     UT_RAX(%r11), %rax
     mov     UT_RDI(%r11), %rdi
     mov     UT_RSI(%r11), %rsi
@@ -87,6 +99,13 @@ junction_leave_window:
     mov     UT_RIP(%r11), %rcx
     mov     UT_RSP(%r11), %rsp
     jmp     *%rcx
+
+// A call made with the direction flag set: only iretq brings it back cheaply enough to care.
+junction_leave_backwards:
+    mov     UT_RIP(%r11), %rcx
+    mov     %rcx, UT_RCX(%r11)
+    mov     UT_RFLAGS(%r11), %rcx
+    mov     %rcx, UT_R11(%r11)
 
 // All registers, flags too: after an interrupt, into a signal handler, back from one.
 junction_leave_full:

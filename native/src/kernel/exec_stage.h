@@ -6,6 +6,9 @@ namespace junction {
 /// argv[0] of junction_run when a guest execve runs it.
 inline constexpr char kSecondStageName[] = "junction_uproc";
 
+/// How a clone's control block is named: by its descriptor, which stays open.
+inline constexpr char kDescriptorPath[] = "/proc/self/fd/";
+
 /// Places in the argv of the second stage.
 enum SecondStageArgument : int {
   kStageName,

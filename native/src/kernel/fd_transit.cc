@@ -144,6 +144,8 @@ int64_t PrepareFdTransit() {
   return 0;
 }
 
+bool HasDescriptorsInTransit() { return Transit() != nullptr && Transit()->count != 0; }
+
 int64_t SendToFdTransit(int32_t fd) {
   if (const int64_t error = PrepareFdTransit(); error != 0) {
     return error;

@@ -15,6 +15,9 @@ namespace junction {
 /// Kernel lock held here and below, which makes each call one step for all processes.
 int64_t PrepareFdTransit();
 
+/// True while some descriptor is on its way.
+bool HasDescriptorsInTransit();
+
 /// Puts a copy of the current process' host descriptor in: its ticket, or -errno (-ETOOMANYREFS: too many are on their way).
 int64_t SendToFdTransit(int32_t fd);
 

@@ -55,15 +55,16 @@ struct File {
   const FileOps* ops;
   FileKind kind;
   uint32_t references;
-  uint32_t status_flags;  // O_ACCMODE, O_NONBLOCK, O_APPEND, O_DIRECT, O_ASYNC …: F_GETFL; for host files only O_NONBLOCK of streams is kept here
-  WaitQueue wait;         // woken with the events that may have come to hold; epoll and poll wait here too
-  List epoll_items;       // who watches it (epoll.cc): removed with the last reference
-  uint64_t inode;         // st_ino, and the number in /proc/self/fd of pipes and sockets
+  uint32_t
+      status_flags;  // O_ACCMODE, O_NONBLOCK, O_APPEND, O_DIRECT, O_ASYNC …: F_GETFL; for host files only O_NONBLOCK of streams is kept here
+  WaitQueue wait;    // woken with the events that may have come to hold; epoll and poll wait here too
+  List epoll_items;  // who watches it (epoll.cc): removed with the last reference
+  uint64_t inode;    // st_ino, and the number in /proc/self/fd of pipes and sockets
 
   // host streams
-  uint32_t ready;         // what may hold: set by the host poller only, cleared by who gets EAGAIN (host_poller.h)
-  int32_t host_domain;    // sockets: AF_INET …; 0 = no socket
-  int32_t host_type;      // SOCK_STREAM …
+  uint32_t ready;       // what may hold: set by the host poller only, cleared by who gets EAGAIN (host_poller.h)
+  int32_t host_domain;  // sockets: AF_INET …; 0 = no socket
+  int32_t host_type;    // SOCK_STREAM …
   int32_t host_protocol;
   uint64_t receive_timeout_ns;  // SO_RCVTIMEO, kNever
   uint64_t send_timeout_ns;     // SO_SNDTIMEO, kNever
@@ -110,9 +111,10 @@ class FileReference {
 struct FdEntry {
   File* file;
   bool is_close_on_exec;
-  bool is_reserved;      // not the guest's: a host descriptor of the kernel's, or one that is just being closed
-  bool has_placeholder;  // virtual, and its number is taken at the host too, so that the host's next number is the guest's next
-  uint32_t watch;        // host_poller.cc: serial of its registration with a process' poller; 0 = none
+  bool is_reserved;  // not the guest's: a host descriptor of the kernel's, or one that is just being closed
+  bool
+      has_placeholder;  // virtual, and its number is taken at the host too, so that the host's next number is the guest's next
+  uint32_t watch;  // host_poller.cc: serial of its registration with a process' poller; 0 = none
 };
 
 inline constexpr int kReservedHostFds = 8;
@@ -120,13 +122,13 @@ inline constexpr int kReservedHostFds = 8;
 /// Descriptors of a process (shared by CLONE_FILES).
 struct FdTable {
   uint32_t references;
-  uint32_t capacity;   // entries, a power of two
-  uint32_t first_free; // nothing below is free
-  FdEntry* entries;    // in the arena
-  uint32_t bare_count; // virtual descriptors without a placeholder
+  uint32_t capacity;    // entries, a power of two
+  uint32_t first_free;  // nothing below is free
+  FdEntry* entries;     // in the arena
+  uint32_t bare_count;  // virtual descriptors without a placeholder
   struct {
-    int32_t home;      // the number that ReserveHostFd gave
-    int32_t now;       // where it is; -1 = slot not in use
+    int32_t home;  // the number that ReserveHostFd gave
+    int32_t now;   // where it is; -1 = slot not in use
   } reserved[kReservedHostFds];
 };
 

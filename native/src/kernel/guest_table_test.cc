@@ -11,7 +11,6 @@
 #include "kernel/guest_table_size.h"
 #include "kernel/syscalls_document.h"
 
-
 namespace junction {
 namespace {
 

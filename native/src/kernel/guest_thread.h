@@ -35,32 +35,32 @@ struct GuestThread : Uthread {
   int32_t tid;
 
   // signals
-  uint64_t signal_mask;     // never has SIGKILL, SIGSTOP
-  uint64_t wait_mask;       // what the mask goes back to after a sigsuspend, ppoll …
-  bool has_wait_mask;       // the frame that is built next saves wait_mask rather than signal_mask
-  PendingSignals pending;   // sent to this thread
-  uint64_t sigwait_set;     // signals it waits for in sigtimedwait
+  uint64_t signal_mask;    // never has SIGKILL, SIGSTOP
+  uint64_t wait_mask;      // what the mask goes back to after a sigsuspend, ppoll …
+  bool has_wait_mask;      // the frame that is built next saves wait_mask rather than signal_mask
+  PendingSignals pending;  // sent to this thread
+  uint64_t sigwait_set;    // signals it waits for in sigtimedwait
   uint64_t alternate_stack_low;
   uint64_t alternate_stack_size_bytes;
   uint32_t alternate_stack_flags;
-  GuestFault fault;         // owner kthread only
+  GuestFault fault;  // owner kthread only
 
   // life
-  uint64_t clear_child_tid;   // guest address: zeroed and woken at the end; 0 = none
-  uint64_t robust_list;       // guest address of its struct robust_list_head; 0 = none
-  bool is_ending;             // must leave: ExitThread at the next way out
+  uint64_t clear_child_tid;  // guest address: zeroed and woken at the end; 0 = none
+  uint64_t robust_list;      // guest address of its struct robust_list_head; 0 = none
+  bool is_ending;            // must leave: ExitThread at the next way out
   RestartBlock restart;
-  uint64_t affinity;          // CPUs as sched_setaffinity set it
-  char name[16];              // comm
+  uint64_t affinity;  // CPUs as sched_setaffinity set it
+  char name[16];      // comm
   int32_t nice;
 
   // PI futexes that it owns or waits for (futex.cc)
   List pi_owned;
   void* pi_waits_for;
 
-  bool is_vfork_parent;      // waits for its vfork child: only the end of the thread interrupts that
-  uint64_t set_child_tid;    // guest address where a forked child writes its id before it runs; 0 = none
-  GuestThread* next_by_id;   // thread_ids.cc
+  bool is_vfork_parent;     // waits for its vfork child: only the end of the thread interrupts that
+  uint64_t set_child_tid;   // guest address where a forked child writes its id before it runs; 0 = none
+  GuestThread* next_by_id;  // thread_ids.cc
 };
 static_assert(sizeof(GuestThread) <= kUthreadObjectMax_bytes);
 

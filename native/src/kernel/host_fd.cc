@@ -18,7 +18,8 @@
 namespace junction {
 namespace {
 
-constexpr int32_t kReservedLow = 56;   // above what programs count on to be there, below 64, where tables are still small
+constexpr int32_t kReservedLow =
+    56;  // above what programs count on to be there, below 64, where tables are still small
 constexpr uint32_t kAdoptedMax = 256;  // descriptors that an instance may be started with
 
 int64_t DuplicateHostFd(int32_t fd, uint32_t minimum, bool is_close_on_exec) {

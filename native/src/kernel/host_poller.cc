@@ -312,6 +312,11 @@ bool PollHost(uint64_t timeout_ns) {
 
 bool HasHostWaiters() { return g_poller.watched.load(std::memory_order_relaxed) != 0 && CanUsePoller(); }
 
+void AbandonHostPoller() {
+  ResetHostPoller();
+  g_poller.inherited_home = -1;
+}
+
 void ResetHostPoller() {
   if (g_poller.home >= 0) {
     g_poller.inherited_home = g_poller.home;

@@ -45,5 +45,7 @@ bool PollHost(uint64_t timeout_ns);
 bool HasHostWaiters();
 /// In a forked child: forget the parent's epoll descriptor.
 void ResetHostPoller();
+/// The same where its descriptor is closed already.
+void AbandonHostPoller();
 
 }  // namespace junction

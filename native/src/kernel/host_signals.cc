@@ -10,7 +10,9 @@
 
 #include <cerrno>
 
+#include "base/clone_protocol.h"
 #include "kernel/fault_table.h"
+#include "kernel/instance_clone.h"
 #include "kernel/process.h"
 #include "kernel/signal_sets.h"
 #include "kernel/uproc.h"
@@ -181,6 +183,12 @@ void NoteSignal(Kthread& kthread, int signal, const siginfo_t& info) {
       kthread.attention.fetch_or(kAttentionTick, std::memory_order_relaxed);
     }
     return;  // else whoever kicks has set the attention word
+  }
+  if (signal == kCloneSignal) {
+    NoteCloneRequest(reinterpret_cast<uint64_t>(info.si_value.sival_ptr));
+    kthread.attention.fetch_or(kAttentionIdle, std::memory_order_release);
+    kthread.park_word.store(1, std::memory_order_release);
+    return;
   }
   kthread.host_signals.fetch_or(SignalBit(signal), std::memory_order_release);
   kthread.attention.fetch_or(kAttentionHostSignal, std::memory_order_release);

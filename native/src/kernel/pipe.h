@@ -21,7 +21,7 @@ inline constexpr uint32_t kPipeBuf_bytes = 4096;      // writes up to here are a
 
 /// In the arena, freed with its last end. Kernel lock held.
 struct Pipe {
-  char* storage;          // null until the first write
+  char* storage;           // null until the first write
   uint32_t storage_bytes;  // grows up to capacity_bytes as it is needed
   uint32_t capacity_bytes;
   uint32_t head;

@@ -9,6 +9,7 @@
 #include "kernel/control_slots.h"
 #include "kernel/dispatch.h"
 #include "kernel/host_poller.h"
+#include "kernel/instance_clone.h"
 #include "kernel/process.h"
 #include "kernel/signals.h"
 #include "kernel/uproc.h"
@@ -57,6 +58,7 @@ int64_t PrepareKernel(int arena_fd, ControlBlock* control, uint64_t vdso) {
       .handle_attention = &HandleAttention,
       .uthread_is_gone = &ForgetThread,
       .take_host_signals = &TakeHostSignals,
+      .at_idle = &ServeCloneRequests,
       .kthread_attached = &CountInControlBlock,
   };
   return 0;

@@ -39,10 +39,26 @@ TEST(ProcPath, KnowsStandardStreams) {
 }
 
 TEST(ProcPath, LeavesTheRestToTheHost) {
-  for (const char* text : {"", "/", "/proc", "/proc/", "/proc/self", "/proc/self/exe/", "/proc/self/exe2", "/proc/self/fd/x",
-                           "/proc/self/fd/1/", "/proc/self/fd/01", "/proc/self/fd/-1", "/proc/self/fd/2147483648",
-                           "/proc/99999999999999999999/exe", "/proc/1x/exe", "/dev/fd/x", "/dev/stdinx",
-                           "/dev/null", "proc/self/exe", "/proc//self/exe", "/procself/exe"}) {
+  for (const char* text : {"",
+                           "/",
+                           "/proc",
+                           "/proc/",
+                           "/proc/self",
+                           "/proc/self/exe/",
+                           "/proc/self/exe2",
+                           "/proc/self/fd/x",
+                           "/proc/self/fd/1/",
+                           "/proc/self/fd/01",
+                           "/proc/self/fd/-1",
+                           "/proc/self/fd/2147483648",
+                           "/proc/99999999999999999999/exe",
+                           "/proc/1x/exe",
+                           "/dev/fd/x",
+                           "/dev/stdinx",
+                           "/dev/null",
+                           "proc/self/exe",
+                           "/proc//self/exe",
+                           "/procself/exe"}) {
     EXPECT_EQ(ParseProcPath(text).kind, Kind::kNone) << text;
   }
 }

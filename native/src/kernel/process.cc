@@ -47,7 +47,7 @@ void FreeDeadProcesses() {
     auto* const process = JUNCTION_OWNER(node, UProc, instance_node);
     node = dying.Next(node);
     // Its id may be another's by now: then this waits for that one's end too, which harms nobody.
-    if (HostCall(SYS_kill, process->pid, 0) != -ESRCH) {
+    if (HostCall(SYS_kill, process->group.host_pid, 0) != -ESRCH) {
       continue;
     }
     process->instance_node.Unlink();

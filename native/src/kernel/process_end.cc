@@ -174,6 +174,17 @@ void DieBySignal(int signal) {
   HostCall(SYS_tgkill, HostCall(SYS_getpid), HostCall(SYS_gettid), signal);
 }
 
+// The end of a clone's first process does what that of a pid namespace's first process does for other instances. Its monitor, not being
+// its parent, reads the exit code here.
+void EndClone(int exit_code) {
+  g_image.control->exit_code.store(1 + static_cast<uint32_t>(exit_code), std::memory_order_release);
+  ForEachProcess([](UProc& other) {
+    if (other.state != UProcState::kZombie) {
+      HostCall(SYS_kill, other.group.host_pid, SIGKILL);
+    }
+  });
+}
+
 }  // namespace
 
 bool IsOrphanedGroup(int32_t process_group, const UProc* ignored) {
@@ -232,7 +243,7 @@ void ReapHostDeaths() {
   const bool looks_at_all = self == TheInstance().init;
   ForEachProcess([&](UProc& process) {
     if (process.state == UProcState::kZombie || (!looks_at_all && process.parent != self) ||
-        HostCall(SYS_kill, process.pid, 0) != -ESRCH) {
+        HostCall(SYS_kill, process.group.host_pid, 0) != -ESRCH) {
       return;
     }
     process.wait_status = SIGKILL;
@@ -252,6 +263,9 @@ void ExitHostProcess(UProc& process) {
   const int status = process.wait_status;
   const int signal = status & 0x7f;
   const bool is_init = &process == TheInstance().init;
+  if (is_init && TheInstance().is_clone) {
+    EndClone(signal != 0 ? 128 + signal : status >> 8 & 0xff);
+  }
   RetireOtherKthreads(process.group);
   Kthread& kthread = *CurrentKthread();
   if (kthread.syscall_counter != &kthread.own_counter) {

@@ -160,9 +160,8 @@ int64_t ForkHost(Kthread& kthread, uint64_t flags) {
   uint64_t before = 0;
   // What comes for the child must wait until it has a kthread of its own: its GS base is the parent's until then.
   HostCall(SYS_rt_sigprocmask, SIG_SETMASK, &all, &before, sizeof(all));
-  const int64_t pid =
-      junction_host_fork((flags & kHostFlags) | SIGCHLD, IdleStackTop(kthread),
-                         (flags & CLONE_VM) != 0 ? &RunSharingChild : &RunForkedChild, &kthread);
+  const int64_t pid = junction_host_fork((flags & kHostFlags) | SIGCHLD, IdleStackTop(kthread),
+                                         (flags & CLONE_VM) != 0 ? &RunSharingChild : &RunForkedChild, &kthread);
   SetHostMask(before);
   return pid;
 }
@@ -187,6 +186,7 @@ void DiscardChild(NewChild& child, int32_t pid) {
   UProc& process = *child.process;
   DropParts(process);
   process.pid = pid;
+  process.group.host_pid = pid;
   process.last_thread = child.thread;
   TheInstance().dying.PushBack(process.instance_node);
 }

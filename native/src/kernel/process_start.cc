@@ -6,11 +6,13 @@
 // idle stack holds nothing any more), its one thread gives way to a new one with the process' id.
 #include <fcntl.h>
 #include <sys/prctl.h>
+#include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 
 #include <csignal>
 
+#include "kernel/exec_stage.h"
 #include "kernel/file.h"
 #include "kernel/loader_hooks.h"
 #include "kernel/memory.h"
@@ -86,7 +88,26 @@ int64_t MakeFirstProcess(const ProcessStart& start, Kthread** kthread) {
     return -ENOMEM;
   }
   InheritHostDispositions(*process->actions);
+  for (int fd = 1; fd <= 2; ++fd) {
+    struct stat status;
+    instance->output_inodes[fd - 1] = HostCall(SYS_fstat, fd, &status) == 0 ? status.st_ino : 0;
+  }
   return EnterDescriptors(*process, start.arena_fd);
+}
+
+// A clone's control block is known by its descriptor, which execve named by a path.
+int64_t KeepControlDescriptor(UProc& process) {
+  if (!TheInstance().is_clone) {
+    return 0;
+  }
+  constexpr size_t kPrefix = sizeof(kDescriptorPath) - 1;
+  int32_t fd = 0;
+  for (const char* digit = g_image.control_path + kPrefix; *digit >= '0' && *digit <= '9'; ++digit) {
+    fd = fd * 10 + (*digit - '0');
+  }
+  const int64_t number = ReserveHostFd(*process.files, fd);
+  g_image.control_fd = static_cast<int>(number);
+  return number < 0 ? number : 0;
 }
 
 // The kthread that made the exec: it ran the only thread.
@@ -186,8 +207,9 @@ int64_t ContinueProcess(UProc& process, Kthread& kthread, int arena_fd) {
   EndVfork(process);
   const int64_t number = ReserveHostFd(*process.files, arena_fd);
   g_image.arena_fd = static_cast<int>(number);
+  const int64_t control = KeepControlDescriptor(process);
   CloseOnExec(*process.files);
-  return number < 0 ? number : 0;
+  return number < 0 ? number : control;
 }
 
 // Children that ended before the new image had its handlers.
@@ -251,16 +273,7 @@ void StartProcess(uint64_t entry, uint64_t stack_pointer) {
     RefreshInterrupt(thread);
   }
   SetHostMask(0);
-  // Away from the stack that is the guest's now.
-  __asm__ volatile(
-      "mov %0, %%rsp\n\t"
-      "xor %%ebp, %%ebp\n\t"
-      "call *%1\n\t"
-      "ud2"
-      :
-      : "r"(IdleStackTop(kthread)), "r"(&RunKthread), "D"(&kthread)
-      : "memory");
-  __builtin_unreachable();
+  EnterKthread(kthread);  // away from the stack that is the guest's now
 }
 
 }  // namespace junction

@@ -9,7 +9,6 @@ namespace junction {
 namespace {
 
 constexpr uint64_t kSyscall_bytes = 2;
-constexpr uint64_t kFlagsAfterCall = 0x202;
 
 bool IsAfterCall(const GuestThread& thread) { return thread.has_full_frame == 0; }
 
@@ -17,11 +16,10 @@ bool IsRestartCode(int64_t result) {
   return result == kRestartSys || result == kRestartNoIntr || result == kRestartNoHand || result == kRestartBlock;
 }
 
-// The entry saves only what a call keeps: rcx, r11 and the flags are as the `syscall` instruction would have left them.
+// The entry saves only what a call keeps: rcx and r11 are as the `syscall` instruction would have left them.
 void CompleteFrame(GuestThread& thread) {
   thread.frame.rcx = thread.frame.rip;
-  thread.frame.rflags = kFlagsAfterCall;
-  thread.frame.r11 = kFlagsAfterCall;
+  thread.frame.r11 = thread.frame.rflags;
   thread.has_full_frame = 1;
 }
 

@@ -20,8 +20,7 @@ inline constexpr uint64_t kIgnoredByDefault =
 inline constexpr uint64_t kSynchronousSignals = SignalBit(SIGSEGV) | SignalBit(SIGBUS) | SignalBit(SIGILL) |
                                                 SignalBit(SIGTRAP) | SignalBit(SIGFPE) | SignalBit(SIGSYS);
 /// Would leave a core on Linux; with us a crash report.
-inline constexpr uint64_t kCrashSignals =
-    kSynchronousSignals | SignalBit(SIGABRT);
+inline constexpr uint64_t kCrashSignals = kSynchronousSignals | SignalBit(SIGABRT);
 
 constexpr bool IsValidSignal(int64_t signal) { return signal >= 1 && signal <= kSignals; }
 constexpr bool IsIn(int signal, uint64_t set) { return (SignalBit(signal) & set) != 0; }

@@ -107,8 +107,7 @@ void WriteSoftwareBytes(VectorImage& image) {
 bool HasExtendedPart(const VectorImage& image, uint64_t address) {
   const SoftwareBytes& software = image.software;
   if (software.magic1 != kMagic1 || software.image_size_bytes < kLegacyAndHeader_bytes ||
-      software.image_size_bytes > VectorStateSize_bytes() ||
-      software.image_size_bytes > software.extended_size_bytes) {
+      software.image_size_bytes > VectorStateSize_bytes() || software.image_size_bytes > software.extended_size_bytes) {
     return false;
   }
   uint32_t magic2 = 0;
@@ -149,6 +148,10 @@ bool ReadImage(VectorImage& image, uint64_t address) {
   return end == sizeof(image) || CopyFromGuest(&image + 1, address + sizeof(image), end - sizeof(image));
 }
 
+bool HasInitialX87(const VectorImage& image) {
+  return image.control_word == kInitialControlWord && image.status_word == 0 && image.tags[0] == 0;
+}
+
 void SetInitialVectorState(GuestThread& thread) {
   thread.has_vector_state = false;
   if (IsInMachine(thread)) {
@@ -186,8 +189,11 @@ bool CopyVectorStateIn(GuestThread& thread, uint64_t address) {
     return false;
   }
   thread.has_vector_state = true;
+  if (HasInitialX87(image)) {
+    image.components &= ~kX87;  // set for programs that look at it (CompleteLegacyPart); without it the load is quick
+  }
   if (IsInMachine(thread)) {
-    LoadIntoMachine(image, VectorStateMask());
+    LoadVectorImage(&image);
   }
   return true;
 }
@@ -198,7 +204,7 @@ void SetHandlerVectorState(GuestThread& thread) {
     return;
   }
   const VectorImage& image = ImageOf(thread);
-  if (image.control_word != kInitialControlWord || image.status_word != 0 || image.tags[0] != 0) {
+  if (!HasInitialX87(image)) {
     LoadIntoMachine(kInitialImage, kX87);
   }
   if (image.mxcsr != kInitialMxcsr) {

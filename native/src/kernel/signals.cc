@@ -58,9 +58,7 @@ bool Prepare(UProc& process, const GuestThread* target, int signal) {
   return !IsIgnored(signal, process.actions->actions[signal]);
 }
 
-bool Wants(const GuestThread& thread, int signal) {
-  return !thread.is_ending && !IsIn(signal, thread.signal_mask);
-}
+bool Wants(const GuestThread& thread, int signal) { return !thread.is_ending && !IsIn(signal, thread.signal_mask); }
 
 // Null if all block it or somebody waits for it in sigtimedwait: then it stays in the process' queue.
 GuestThread* ChooseThread(UProc& process, GuestThread* leader, int signal) {

@@ -43,10 +43,10 @@ struct PendingSignals {
 };
 
 /// Results of handlers that an interrupt ended, as in Linux (include/linux/errno.h). Delivery turns them into EINTR or a restart.
-inline constexpr int64_t kRestartSys = -512;      // restarted if no handler runs or it has SA_RESTART
-inline constexpr int64_t kRestartNoIntr = -513;   // always restarted
-inline constexpr int64_t kRestartNoHand = -514;   // restarted only if no handler runs
-inline constexpr int64_t kRestartBlock = -516;    // as NoHand, by thread.restart.resume
+inline constexpr int64_t kRestartSys = -512;     // restarted if no handler runs or it has SA_RESTART
+inline constexpr int64_t kRestartNoIntr = -513;  // always restarted
+inline constexpr int64_t kRestartNoHand = -514;  // restarted only if no handler runs
+inline constexpr int64_t kRestartBlock = -516;   // as NoHand, by thread.restart.resume
 
 /// siginfo of kill(2) and friends by the current process; code SI_USER, SI_TKILL …
 siginfo_t MakeUserSiginfo(int signal, int code);

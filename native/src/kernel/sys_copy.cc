@@ -17,7 +17,7 @@ namespace {
 
 constexpr uint64_t kMaxTransfer_bytes = 0x7ffff000;
 constexpr uint64_t kChunk_bytes = 65536;
-constexpr uint32_t kSpliceNonblock = 2;   // SPLICE_F_NONBLOCK
+constexpr uint32_t kSpliceNonblock = 2;  // SPLICE_F_NONBLOCK
 constexpr uint32_t kSpliceFlags = 0xf;
 
 class Chunk {
@@ -183,9 +183,8 @@ int64_t SpliceInto(const Side& pipe, const Side& in, Position position, uint64_t
     return -ENOMEM;
   }
   const uint64_t wanted = Smaller(Smaller(count, static_cast<uint64_t>(room)), kChunk_bytes);
-  const int64_t size = position.address != 0
-                           ? HostTransfer(SYS_pread64, in.fd, chunk.bytes(), wanted, position.value)
-                           : ReadSide(in, chunk.bytes(), wanted);
+  const int64_t size = position.address != 0 ? HostTransfer(SYS_pread64, in.fd, chunk.bytes(), wanted, position.value)
+                                             : ReadSide(in, chunk.bytes(), wanted);
   if (size <= 0) {
     return size;
   }

@@ -32,6 +32,7 @@ struct ExecScratch {
   ExecPlan plan;
   char arena_text[kNumberText_bytes];
   char process_text[kNumberText_bytes];
+  char control_text[64];
   char link_target[PATH_MAX];
   const char* argv[];  // of the second stage, ends with a null pointer
 };
@@ -75,7 +76,14 @@ int64_t BuildArguments(ExecScratch& scratch, UProc& process, uint64_t guest_argv
   size_t count = 0;
   const auto add = [&](const char* argument) { scratch.argv[count++] = argument; };
   add(kSecondStageName);
-  add(g_image.control_path);
+  if (g_image.control_fd >= 0) {
+    TextBuffer<64> path;
+    path.Add(kDescriptorPath).AddUnsigned(static_cast<uint64_t>(ReservedHostFd(g_image.control_fd))).AddChar('\0');
+    __builtin_memcpy(scratch.control_text, path.data(), path.size());
+    add(scratch.control_text);
+  } else {
+    add(g_image.control_path);
+  }
   add(g_image.plan_path);
   add(scratch.arena_text);
   add(scratch.process_text);

@@ -241,8 +241,7 @@ int64_t CheckDirectory(int32_t directory, uint64_t path) {
 }
 
 int64_t SysOpen(Call& call) {
-  return OpenPath(
-      {AT_FDCWD, call.arg(0), static_cast<uint32_t>(call.arg(1)), static_cast<uint32_t>(call.arg(2))});
+  return OpenPath({AT_FDCWD, call.arg(0), static_cast<uint32_t>(call.arg(1)), static_cast<uint32_t>(call.arg(2))});
 }
 
 int64_t SysCreat(Call& call) {
@@ -250,17 +249,13 @@ int64_t SysCreat(Call& call) {
 }
 
 int64_t SysOpenat(Call& call) {
-  return OpenPath({call.int_arg(0), call.arg(1), static_cast<uint32_t>(call.arg(2)),
-                   static_cast<uint32_t>(call.arg(3))});
+  return OpenPath(
+      {call.int_arg(0), call.arg(1), static_cast<uint32_t>(call.arg(2)), static_cast<uint32_t>(call.arg(3))});
 }
 
-int64_t SysReadlink(Call& call) {
-  return ReadLink(call, AT_FDCWD, call.arg(0), call.arg(1), call.int_arg(2));
-}
+int64_t SysReadlink(Call& call) { return ReadLink(call, AT_FDCWD, call.arg(0), call.arg(1), call.int_arg(2)); }
 
-int64_t SysReadlinkat(Call& call) {
-  return ReadLink(call, call.int_arg(0), call.arg(1), call.arg(2), call.int_arg(3));
-}
+int64_t SysReadlinkat(Call& call) { return ReadLink(call, call.int_arg(0), call.arg(1), call.arg(2), call.int_arg(3)); }
 
 int64_t SysMemfdCreate(Call& call) {
   const int64_t host_fd = call.ToHostUnlocked();

@@ -17,7 +17,7 @@ namespace {
 
 constexpr uint64_t kMaxTransfer_bytes = 0x7ffff000;  // MAX_RW_COUNT of Linux
 
-constexpr uint64_t kNoWait = 8;  // RWF_NOWAIT
+constexpr uint64_t kNoWait = 8;         // RWF_NOWAIT
 constexpr uint64_t kKnownFlags = 0x1f;  // RWF_HIPRI, DSYNC, SYNC, NOWAIT, APPEND
 
 uint64_t Clamp(uint64_t size_bytes) { return size_bytes < kMaxTransfer_bytes ? size_bytes : kMaxTransfer_bytes; }

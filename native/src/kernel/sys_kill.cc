@@ -20,7 +20,7 @@ bool MaySignal(const UProc& self, const UProc& target, int signal) {
   if (&self == &target || (signal == SIGCONT && self.session == target.session)) {
     return true;
   }
-  return HostCall(SYS_kill, target.pid, 0) != -EPERM;
+  return HostCall(SYS_kill, target.group.host_pid, 0) != -EPERM;
 }
 
 // Signal 0 only asks whether the process exists and may be signalled.

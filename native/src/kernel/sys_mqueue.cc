@@ -120,7 +120,8 @@ int64_t SysMqGetsetattr(Call& call) {
   }
   now.flags = file->status_flags & O_NONBLOCK;
   if (call.arg(1) != 0) {
-    file->status_flags = (file->status_flags & ~static_cast<uint32_t>(O_NONBLOCK)) | static_cast<uint32_t>(wanted.flags);
+    file->status_flags =
+        (file->status_flags & ~static_cast<uint32_t>(O_NONBLOCK)) | static_cast<uint32_t>(wanted.flags);
   }
   return call.arg(2) == 0 || CopyToGuest(call.arg(2), &now, sizeof(now)) ? 0 : -EFAULT;
 }

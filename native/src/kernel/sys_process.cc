@@ -132,7 +132,7 @@ int64_t SysSetpgid(Call& call) {
     return -EPERM;
   }
   process->process_group = group;
-  HostCall(SYS_setpgid, pid, group);
+  HostCall(SYS_setpgid, process->group.host_pid, group);
   return 0;
 }
 

@@ -47,9 +47,9 @@ int64_t ChangeLimit(UProc& process, uint32_t resource, const Limit* value, Limit
     return ChangeLocksLimit(value, old);
   }
   if (resource != RLIMIT_AS) {
-    return HostLimit(process.pid, resource, value, old);
+    return HostLimit(process.group.host_pid, resource, value, old);
   }
-  const int64_t error = HostLimit(process.pid, kLimitLocks, value, old);
+  const int64_t error = HostLimit(process.group.host_pid, kLimitLocks, value, old);
   if (error == 0 && value != nullptr && process.memory != nullptr) {
     process.memory->size_limit_bytes = value->soft;
   }

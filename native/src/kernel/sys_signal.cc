@@ -18,7 +18,8 @@ namespace {
 constexpr uint64_t kSigset_bytes = 8;
 constexpr uint64_t kSecond_ns = 1'000'000'000;
 // SA_NOCLDSTOP … SA_RESETHAND as UAPI_SA_FLAGS of Linux; others are forgotten, so that programs can ask what is known.
-constexpr uint64_t kKnownFlags = 0x1 | 0x2 | 0x4 | 0x800 | kSaRestorer | 0x08000000 | 0x10000000 | 0x40000000 | 0x80000000;
+constexpr uint64_t kKnownFlags =
+    0x1 | 0x2 | 0x4 | 0x800 | kSaRestorer | 0x08000000 | 0x10000000 | 0x40000000 | 0x80000000;
 
 void SetAction(UProc& process, int signal, const KernelSigaction& next) {
   KernelSigaction& slot = process.actions->actions[signal];

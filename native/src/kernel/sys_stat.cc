@@ -47,8 +47,8 @@ void StatLink(const File& file, struct stat& out) {
 
 // What a path or descriptor means here.
 struct Target {
-  File* file = nullptr;            // a virtual one
-  bool is_link = false;            // of it, the link in /proc
+  File* file = nullptr;             // a virtual one
+  bool is_link = false;             // of it, the link in /proc
   const char* host_path = nullptr;  // ask the host for this path instead
 };
 
@@ -191,9 +191,7 @@ int64_t SysStatx(Call& call) {
   return error != 0 ? error : call.ToHostUnlocked();
 }
 
-int64_t SysAccess(Call& call) {
-  return Access(call, AT_FDCWD, call.arg(0), static_cast<uint32_t>(call.arg(1)), 0);
-}
+int64_t SysAccess(Call& call) { return Access(call, AT_FDCWD, call.arg(0), static_cast<uint32_t>(call.arg(1)), 0); }
 
 int64_t SysFaccessat(Call& call) {
   return Access(call, call.int_arg(0), call.arg(1), static_cast<uint32_t>(call.arg(2)), 0);

@@ -21,7 +21,7 @@ constexpr uint32_t kOwnThreadOnly = 0x20000000;  // __WNOTHREAD: children have n
 constexpr uint32_t kKinds = kClone | kAnyKind | kOwnThreadOnly;
 
 struct WaitRequest {
-  int type;          // P_ALL, P_PID, P_PGID
+  int type;  // P_ALL, P_PID, P_PGID
   int32_t id;
   uint32_t options;  // WEXITED, WSTOPPED, WCONTINUED, WNOHANG, WNOWAIT, __W…
 };

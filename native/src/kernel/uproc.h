@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// One uProc: a guest process. In the arena, so that its relatives find it; its host process has the same id.
+// One uProc: a guest process. In the arena, so that its relatives find it; its host process has the same id (but in a clone).
 #pragma once
 
 #include <linux/limits.h>
@@ -36,14 +36,15 @@ enum class UProcState : uint8_t {
 
 struct UProc {
   UthreadGroup group;  // must be first
-  int32_t pid;         // the host's id in the instance's pid namespace
+  int32_t pid;         // group.host_pid, but of the first process of a clone: its template's id
   UProcState state;
   int32_t process_group;
   int32_t session;
-  UProc* parent;  // null for the first
+  UProc* parent;       // null for the first
   int32_t parent_pid;  // of `parent`, read without the lock (getppid)
-  uint32_t references;  // the process table's until it is waited for, and those of who looks at it over a Park (process.h)
-  List children;  // UProc::sibling_node, zombies too
+  uint32_t
+      references;  // the process table's until it is waited for, and those of who looks at it over a Park (process.h)
+  List children;   // UProc::sibling_node, zombies too
   ListNode sibling_node;
   ListNode instance_node;  // Instance::processes
   int32_t exit_signal;     // to the parent, SIGCHLD mostly; 0 = none
@@ -58,16 +59,16 @@ struct UProc {
   List timer_files;          // timerfd.cc: those that count on this process' timer queue
 
   // end and job control
-  int32_t wait_status;       // as wait4 gives it
+  int32_t wait_status;  // as wait4 gives it
   bool is_group_exiting;
-  int32_t stop_signal;       // unreported stop: its number, 0 = none
-  bool has_continued;        // unreported continue
-  WaitQueue child_changed;   // wait4, waitid of its threads
-  WaitQueue state_changed;   // pidfds of it, vfork parents
-  WaitQueue resumed;         // its stopped threads
+  int32_t stop_signal;      // unreported stop: its number, 0 = none
+  bool has_continued;       // unreported continue
+  WaitQueue child_changed;  // wait4, waitid of its threads
+  WaitQueue state_changed;  // pidfds of it, vfork parents
+  WaitQueue resumed;        // its stopped threads
   bool is_child_subreaper;
   bool has_execed;
-  bool is_vfork_child;       // shares its parent's memory (or the parent waits for it) until exec or exit
+  bool is_vfork_child;  // shares its parent's memory (or the parent waits for it) until exec or exit
   bool is_dumpable;
   uint64_t start_ns;
   uint64_t child_user_us, child_system_us;
@@ -86,16 +87,18 @@ struct Instance {
   UProc* init;     // the first; its end ends the instance
   uint32_t next_tid;
   uint32_t process_count;
-  void* futex_table;   // futex.cc
-  void* unix_names;    // unix_names.cc
-  void* fd_transit;    // fd_transit.cc
-  List own_ports;      // HostSocket::own_port_node: UDP sockets whose port is the host's choice (inet_ports.cc)
+  void* futex_table;    // futex.cc
+  void* unix_names;     // unix_names.cc
+  void* fd_transit;     // fd_transit.cc
+  List own_ports;       // HostSocket::own_port_node: UDP sockets whose port is the host's choice (inet_ports.cc)
   uint64_t next_inode;  // of pipes, sockets, anonymous files
   uint64_t next_memory_id;
-  uint64_t random_key[4];  // random.cc; zero = not seeded yet
-  uint32_t next_serial;  // NextSerial
+  uint64_t random_key[4];       // random.cc; zero = not seeded yet
+  uint32_t next_serial;         // NextSerial
   GuestThread** threads_by_id;  // thread_ids.cc
-  List dying;                   // UProc::instance_node: waited for, but the host process may still stand on their memory
+  uint64_t output_inodes[2];    // of the pipes behind descriptors 1 and 2 at the start
+  bool is_clone;                // of another instance: not the first process of its pid namespace
+  List dying;  // UProc::instance_node: waited for, but the host process may still stand on their memory
 };
 
 inline Instance& TheInstance() { return *static_cast<Instance*>(Arena().kernel_root); }
@@ -155,6 +158,7 @@ void AbandonProcess();
 struct ProcessImage {
   ControlBlock* control = nullptr;
   int arena_fd = -1;
+  int control_fd = -1;  // as ReserveHostFd named it, of a clone: the path of its control block is its template's
   char control_path[PATH_MAX] = {};
   char plan_path[PATH_MAX] = {};
   bool crash_report = false;  // a guest that dies of a fault is described on descriptor 2

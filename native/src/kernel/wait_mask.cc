@@ -11,9 +11,7 @@ namespace {
 
 constexpr uint64_t kSigset_bytes = 8;
 
-bool WasInterrupted(int64_t result) {
-  return result == -EINTR || (result <= kRestartSys && result >= kRestartBlock);
-}
+bool WasInterrupted(int64_t result) { return result == -EINTR || (result <= kRestartSys && result >= kRestartBlock); }
 
 }  // namespace
 

@@ -18,8 +18,8 @@ struct EnterSpec {
   const char* control_path;
   const char* plan_path;
   int arena_fd;
-  UProc* process;        // goes on with another program (execve); null: the first of its instance
-  uint64_t signal_mask;  // of a first program
+  UProc* process;               // goes on with another program (execve); null: the first of its instance
+  uint64_t signal_mask;         // of a first program
   bool strings_are_contiguous;  // argv's strings and after them envp's, as the host lays them out (/proc/self/cmdline)
 };
 

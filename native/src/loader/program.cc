@@ -17,8 +17,8 @@
 
 #include "base/unique_fd.h"
 #include "kernel/exec_stage.h"
-#include "loader/enter_program.h"
 #include "kernel/loader_hooks.h"
+#include "loader/enter_program.h"
 #include "loader/load_program.h"
 #include "uthread/address_map.h"
 
@@ -168,11 +168,10 @@ void RunProgram(const ProgramSpec& spec) {
   char* strings = static_cast<char*>(alloca(TotalSize(argv) + TotalSize(spec.env)));
   const std::vector<const char*> argv_pointers = LayOut(argv, strings);
   const std::vector<const char*> env_pointers = LayOut(spec.env, strings);
-  const int64_t error =
-      EnterProgram({g_plan.file, g_plan.as_given, argv_pointers.data(), env_pointers.data(), spec.control,
-                    spec.control_path.c_str(), spec.plan_path.c_str(), MakeArena(), nullptr,
-                    spec.signal_mask.value_or(CurrentMask()), true},
-                   ReadHostAuxv());
+  const int64_t error = EnterProgram(
+      {g_plan.file, g_plan.as_given, argv_pointers.data(), env_pointers.data(), spec.control, spec.control_path.c_str(),
+       spec.plan_path.c_str(), MakeArena(), nullptr, spec.signal_mask.value_or(CurrentMask()), true},
+      ReadHostAuxv());
   Fail(path, error);
 }
 

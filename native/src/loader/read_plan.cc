@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "kernel/guest_path.h"
-#include "uthread/text_buffer.h"
 #include "loader/file_view.h"
 #include "loader/patch_plan.h"
+#include "uthread/text_buffer.h"
 
 namespace junction {
 

@@ -3,6 +3,7 @@
 
 #include <fcntl.h>
 #include <sys/mman.h>
+#include <time.h>
 #include <unistd.h>
 
 #include <cerrno>
@@ -34,6 +35,16 @@ Result<ControlFile> CreateControlFile(const std::string& path, const ControlSett
   file.block->version = kControlBlockVersion;
   file.block->magic = kControlBlockMagic;
   return file;
+}
+
+void NoteAsked(const ControlFile& control) {
+  timespec now{};
+  clock_gettime(CLOCK_MONOTONIC, &now);
+  if (control.block != nullptr) {
+    control.block->asked_at_ns.store(
+        static_cast<uint64_t>(now.tv_sec) * 1'000'000'000 + static_cast<uint64_t>(now.tv_nsec),
+        std::memory_order_relaxed);
+  }
 }
 
 }  // namespace junction

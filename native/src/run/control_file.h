@@ -22,6 +22,9 @@ struct ControlSettings {
   bool has_strace = false;
 };
 
+/// Writes down that the guest's process is asked for now. Nothing if there is no block.
+void NoteAsked(const ControlFile& control);
+
 /// Makes the control block file at `path` (mode 0600; what stood there is replaced by a new file, so that readers of an
 /// earlier instance keep theirs), or a memory file when `path` is empty.
 Result<ControlFile> CreateControlFile(const std::string& path, const ControlSettings& settings);

@@ -40,7 +40,8 @@ struct GuestPlan {
 struct GuestProcess {
   pid_t pid = -1;  // on the host
   UniqueFd pid_fd;
-  UniqueFd faults;  // reads as empty once the guest's program begins; what could not be set up, else
+  UniqueFd lifeline;  // of a clone, which is not our child: dies when this is closed
+  UniqueFd faults;    // reads as empty once the guest's program begins; what could not be set up, else
 };
 
 /// Starts the guest as the first process of its own mount, pid, ipc, uts, cgroup and user namespaces. The calling process

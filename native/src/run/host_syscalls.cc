@@ -22,6 +22,7 @@ namespace junction {
 namespace {
 
 constexpr uint32_t kWholeArgument = 0xffffffff;
+constexpr uint32_t kPidfdGetInfo = 0xc040ff0b;  // run/clone_process.h
 
 // --- ioctl: everything that terminals, pipes and sockets need; not TIOCSTI or TIOCLINUX, which type into a terminal.
 constexpr uint32_t kIoctlCommands[] = {
@@ -115,6 +116,12 @@ constexpr ArgumentLimits kGuestSocket = {
 constexpr ArgumentCase kLocalCases[] = {kLocalSocket};
 constexpr ArgumentLimits kSocketpair = {kLocalCases, EAFNOSUPPORT, "AF_UNIX"};
 constexpr ArgumentLimits kMonitorSocket = {kLocalCases, EAFNOSUPPORT, "AF_UNIX"};
+
+// --- ioctl of the monitor
+constexpr uint32_t kPidfdCommands[] = {kPidfdGetInfo};
+constexpr ArgumentMatch kPidfdMatch[] = {{1, kWholeArgument, kPidfdCommands}};
+constexpr ArgumentCase kPidfdCases[] = {kPidfdMatch};
+constexpr ArgumentLimits kMonitorIoctl = {kPidfdCases, ENOTTY, "command: PIDFD_GET_INFO"};
 
 // --- setsockopt: programs for the host's kernel (SO_ATTACH_FILTER, ..._BPF, ..._REUSEPORT_*) stay out. Their numbers are
 // those of harmless options at other levels, so all other levels are one case and the options of SOL_SOCKET another.
@@ -480,6 +487,10 @@ constexpr HostSyscall kGuestRows[] = {
      "descriptors; what they can name is the sandbox's root"},
     {__NR_faccessat2, "faccessat2", HostRole::kGuest, nullptr, "file metadata, read"},
     {__NR_epoll_pwait2, "epoll_pwait2", HostRole::kGuest, nullptr, "waiting for events"},
+    {__NR_landlock_create_ruleset, "landlock_create_ruleset", HostRole::kGuest, nullptr,
+     "a clone shuts itself off from its siblings; who calls it can only lose rights"},
+    {__NR_landlock_restrict_self, "landlock_restrict_self", HostRole::kGuest, nullptr,
+     "a clone shuts itself off from its siblings; who calls it can only lose rights"},
     {kFchmodat2, "fchmodat2", HostRole::kGuest, nullptr, "file metadata, written; ids are those of the user namespace"},
 };
 
@@ -499,6 +510,7 @@ constexpr HostSyscall kMonitorRows[] = {
     {__NR_rt_sigaction, "rt_sigaction", HostRole::kMonitor, nullptr, "abort of a broken invariant"},
     {__NR_rt_sigprocmask, "rt_sigprocmask", HostRole::kMonitor, nullptr, "abort of a broken invariant"},
     {__NR_rt_sigreturn, "rt_sigreturn", HostRole::kMonitor, nullptr, "abort of a broken invariant"},
+    {__NR_ioctl, "ioctl", HostRole::kMonitor, &kMonitorIoctl, "how a clone ended, which is no child of the monitor"},
     {__NR_pread64, "pread64", HostRole::kMonitor, nullptr, "the guest's output, its control block, events"},
     {__NR_writev, "writev", HostRole::kMonitor, nullptr, "last words of the C library"},
     {__NR_sched_yield, "sched_yield", HostRole::kMonitor, nullptr, "locks of the C++ library"},

@@ -12,6 +12,7 @@
 #include <thread>
 #include <utility>
 
+#include "run/clone_process.h"
 #include "run/control_file.h"
 #include "run/env_file.h"
 #include "run/guest_identity.h"
@@ -19,6 +20,7 @@
 #include "run/listen_watcher.h"
 #include "run/monitor.h"
 #include "run/seccomp_filter.h"
+#include "run/template_instance.h"
 #include "run/user_namespace.h"
 
 namespace junction {
@@ -71,7 +73,7 @@ Result<void> MakeOutputPipe(UniqueFd& read_end, UniqueFd& write_end) {
 }
 
 // The log and the pipes into it; nothing in the foreground.
-Result<void> PrepareOutput(const RunOptions& options, MonitorPlan& monitor, GuestPlan& guest) {
+Result<void> PrepareOutput(const RunOptions& options, MonitorPlan& monitor, UniqueFd (&guest_output)[2]) {
   if (options.instance_dir.empty()) {
     return {};
   }
@@ -84,7 +86,7 @@ Result<void> PrepareOutput(const RunOptions& options, MonitorPlan& monitor, Gues
   }
   monitor.log.emplace(std::move(*log));
   for (size_t i = 0; i < 2; ++i) {
-    if (auto made = MakeOutputPipe(monitor.output[i], guest.output[i]); !made) {
+    if (auto made = MakeOutputPipe(monitor.output[i], guest_output[i]); !made) {
       return made;
     }
   }
@@ -115,9 +117,10 @@ RootPlan PlanRoot(const JunctionConfig& config, const RunOptions& options, int u
 }
 
 // The control block at a place where junctiond finds it, for the guest's user to open by its mount in the sandbox.
-Result<ControlFile> MakeSharedControl(const RunOptions& options, const ControlSettings& settings) {
+Result<ControlFile> MakeSharedControl(const RunOptions& options, const ControlSettings& settings,
+                                      const GuestOwner& owner) {
   auto control = CreateControlFile(options.control_path, settings);
-  if (control && fchown(control->fd.get(), options.uid_base + options.uid, options.uid_base + options.gid) != 0) {
+  if (control && fchown(control->fd.get(), owner.host_uid, owner.host_gid) != 0) {
     return ErrnoError(options.control_path);
   }
   return control;
@@ -132,7 +135,8 @@ Result<void> ConfineMonitor() {
 }
 
 // The thread that reports listening ports, if anybody wants to know.
-Result<void> StartListenWatcher(const RunOptions& options, const ControlFile& control, const Notifier& notifier) {
+Result<void> StartListenWatcher(const RunOptions& options, const IdRange& ids, const ControlFile& control,
+                                const Notifier& notifier) {
   if (!notifier.is_wanted() || control.block == nullptr) {
     return {};
   }
@@ -140,7 +144,7 @@ Result<void> StartListenWatcher(const RunOptions& options, const ControlFile& co
   if (!owner) {
     return std::unexpected(owner.error());
   }
-  ListenWatcher watcher(options.name, control, {.first_host_id = options.uid_base}, std::move(*owner), notifier);
+  ListenWatcher watcher(options.name, control, ids, std::move(*owner), notifier);
   // The monitor's filter admits no start of a thread, so this one must be under way before.
   std::latch is_running(1);
   // It lives as long as the process: junction_run leaves by _exit.
@@ -152,17 +156,38 @@ Result<void> StartListenWatcher(const RunOptions& options, const ControlFile& co
   return {};
 }
 
-}  // namespace
+MonitorPlan PlanMonitor(const RunOptions& options) {
+  return {.instance_id = options.name,
+          .instance_dir = options.instance_dir,
+          .owner = {.uid_base = options.uid_base,
+                    .host_uid = options.uid_base + options.uid,
+                    .host_gid = options.uid_base + options.gid},
+          .log = std::nullopt,
+          .output = {},
+          .signals = {},
+          .control_fd = -1,
+          .oom_count = OomCount(options.cgroup_dirs)};
+}
 
-Result<int> RunInstance(const JunctionConfig& config, const RunOptions& options) {
+// The guest is there: records that and watches it to its end.
+Result<int> Watch(const RunOptions& options, const IdRange& ids, MonitorPlan plan, const ControlFile& control,
+                  const GuestProcess& guest) {
+  const Notifier notifier(options.notify_path);
+  Monitor monitor(std::move(plan), guest, notifier);
+  monitor.ReportStart(UnixTime_ns());
+  if (auto started = StartListenWatcher(options, ids, control, notifier); !started) {
+    return std::unexpected(started.error());
+  }
+  monitor.RecordStatus();
+  if (auto confined = ConfineMonitor(); !confined) {
+    return std::unexpected(confined.error());
+  }
+  return monitor.WaitForEnd();
+}
+
+Result<int> RunFromProgram(const JunctionConfig& config, const RunOptions& options) {
   GuestPlan guest_plan;
-  MonitorPlan monitor_plan{.instance_id = options.name,
-                           .instance_dir = options.instance_dir,
-                           .log = std::nullopt,
-                           .output = {},
-                           .signals = {},
-                           .control = nullptr,
-                           .oom_count = OomCount(options.cgroup_dirs)};
+  MonitorPlan monitor_plan = PlanMonitor(options);
   auto env = GuestEnvironment(options);
   if (!env) {
     return std::unexpected(env.error());
@@ -172,18 +197,18 @@ Result<int> RunInstance(const JunctionConfig& config, const RunOptions& options)
     return std::unexpected(signals.error());
   }
   monitor_plan.signals = std::move(*signals);
-  if (auto prepared = PrepareOutput(options, monitor_plan, guest_plan); !prepared) {
+  if (auto prepared = PrepareOutput(options, monitor_plan, guest_plan.output); !prepared) {
     return std::unexpected(prepared.error());
   }
   const ControlSettings settings = {.core_limit = config.kthreads, .has_strace = options.has_strace};
   ControlFile control;
   if (!options.control_path.empty()) {
-    auto made = MakeSharedControl(options, settings);
+    auto made = MakeSharedControl(options, settings, monitor_plan.owner);
     if (!made) {
       return std::unexpected(made.error());
     }
     control = std::move(*made);
-    monitor_plan.control = control.block;
+    monitor_plan.control_fd = control.fd.get();
   }
   auto user_namespace = UserNamespace::Make({.first_host_id = options.uid_base});
   if (!user_namespace) {
@@ -197,6 +222,7 @@ Result<int> RunInstance(const JunctionConfig& config, const RunOptions& options)
   guest_plan.has_patch_plans = !options.plan_dir.empty();
   guest_plan.argv = options.program;
   guest_plan.env = std::move(*env);
+  NoteAsked(control);
   const auto guest = StartGuest(guest_plan);
   if (!guest) {
     return std::unexpected(guest.error());
@@ -205,17 +231,60 @@ Result<int> RunInstance(const JunctionConfig& config, const RunOptions& options)
   for (UniqueFd& fd : guest_plan.output) {
     fd.Reset();
   }
-  const Notifier notifier(options.notify_path);
-  Monitor monitor(std::move(monitor_plan), *guest, notifier);
-  monitor.ReportStart(UnixTime_ns());
-  if (auto started = StartListenWatcher(options, control, notifier); !started) {
-    return std::unexpected(started.error());
+  return Watch(options, {.first_host_id = options.uid_base}, std::move(monitor_plan), control, *guest);
+}
+
+// In the foreground a clone has the caller's stdout and stderr.
+Result<void> PrepareCloneOutput(const RunOptions& options, MonitorPlan& monitor, UniqueFd (&output)[2]) {
+  if (!options.instance_dir.empty()) {
+    return PrepareOutput(options, monitor, output);
   }
-  monitor.RecordStatus();
-  if (auto confined = ConfineMonitor(); !confined) {
-    return std::unexpected(confined.error());
+  output[0].Reset(fcntl(STDOUT_FILENO, F_DUPFD_CLOEXEC, 3));
+  output[1].Reset(fcntl(STDERR_FILENO, F_DUPFD_CLOEXEC, 3));
+  return output[0].valid() && output[1].valid() ? Result<void>{} : ErrnoError("stdout and stderr");
+}
+
+// All that can be made before is, so that the clone need not wait for it.
+Result<int> RunAsClone(const JunctionConfig& config, const RunOptions& options) {
+  const auto from = FindTemplate(options.clone_of);
+  if (!from) {
+    return std::unexpected(from.error());
   }
-  return monitor.WaitForEnd();
+  MonitorPlan monitor_plan = PlanMonitor(options);
+  monitor_plan.owner = {.uid_base = from->uid_base, .host_uid = from->host_uid, .host_gid = from->host_gid};
+  auto signals = TakeSignals();
+  if (!signals) {
+    return std::unexpected(signals.error());
+  }
+  monitor_plan.signals = std::move(*signals);
+  UniqueFd output[2];
+  if (auto prepared = PrepareCloneOutput(options, monitor_plan, output); !prepared) {
+    return std::unexpected(prepared.error());
+  }
+  const auto control =
+      MakeSharedControl(options, {.core_limit = config.kthreads, .has_strace = options.has_strace}, monitor_plan.owner);
+  if (!control) {
+    return std::unexpected(control.error());
+  }
+  monitor_plan.control_fd = control->fd.get();
+  auto request = CloneRequest::Prepare(options.cgroup_dirs);
+  if (!request) {
+    return std::unexpected(request.error());
+  }
+  const auto guest = request->Start(*from, *control, output);
+  if (!guest) {
+    return std::unexpected(guest.error());
+  }
+  for (UniqueFd& fd : output) {
+    fd.Reset();
+  }
+  return Watch(options, {.first_host_id = from->uid_base}, std::move(monitor_plan), *control, *guest);
+}
+
+}  // namespace
+
+Result<int> RunInstance(const JunctionConfig& config, const RunOptions& options) {
+  return options.clone_of.empty() ? RunFromProgram(config, options) : RunAsClone(config, options);
 }
 
 void RecordFailure(const RunOptions& options, const Error& error) {

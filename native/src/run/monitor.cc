@@ -13,6 +13,7 @@
 #include <utility>
 
 #include "base/json_text.h"
+#include "run/clone_process.h"
 
 namespace junction {
 namespace {
@@ -63,12 +64,17 @@ std::string ExitedEvent(const std::string& instance_id, const InstanceStatus& st
 }
 
 Monitor::Monitor(MonitorPlan plan, const GuestProcess& guest, const Notifier& notifier)
-    : plan_(std::move(plan)), guest_(guest), notifier_(notifier), oom_kills_before_(plan_.oom_count.Read()) {}
+    : plan_(std::move(plan)),
+      guest_(guest),
+      notifier_(notifier),
+      oom_kills_before_(plan_.oom_count.Read()),
+      is_fault_pipe_open_(guest.faults.valid()) {}
 
 void Monitor::ReportStart(uint64_t now_ns) {
+  status_.owner = plan_.owner;
   status_.pid = guest_.pid;
   status_.monitor_pid = getpid();
-  // The guest is our unreaped child, so its entry is there.
+  // The guest is our unreaped child, so its entry is there; a clone may have ended already.
   status_.start_time_ticks = StartTimeTicks(guest_.pid).value_or(0);
   status_.monitor_start_time_ticks = StartTimeTicks(status_.monitor_pid).value_or(0);
   status_.started_at_ns = now_ns;
@@ -189,25 +195,48 @@ void Monitor::PassOn(int number, bool is_from_terminal) {
   syscall(SYS_pidfd_send_signal, guest_.pid_fd.get(), is_early ? SIGKILL : number, nullptr, 0);
 }
 
+std::optional<ControlSnapshot> Monitor::ReadControl() const {
+  const auto snapshot = plan_.control_fd < 0 ? PlainError("none") : ReadControlSnapshot(plan_.control_fd);
+  return snapshot ? std::optional(*snapshot) : std::nullopt;
+}
+
 // The guest can write anything there, so it only says why an exit code is what it is.
 int Monitor::DeathSignal(int exit_code) const {
-  const uint32_t signal = plan_.control == nullptr ? 0 : plan_.control->exit_signal.load(std::memory_order_acquire);
+  const auto snapshot = ReadControl();
+  const uint32_t signal = snapshot ? snapshot->exit_signal : 0;
   constexpr uint32_t kMaxSignal = 64;
-  return signal >= 1 && signal <= kMaxSignal && exit_code == 128 + static_cast<int>(signal) ? static_cast<int>(signal) : 0;
+  return signal >= 1 && signal <= kMaxSignal && exit_code == 128 + static_cast<int>(signal) ? static_cast<int>(signal)
+                                                                                            : 0;
+}
+
+// The host's word where it gives it, else the clone's; one that says nothing was killed.
+int Monitor::WaitStatusOfClone() const {
+  if (const auto status = ExitStatusOf(guest_.pid_fd.get())) {
+    return *status;
+  }
+  const auto snapshot = ReadControl();
+  return snapshot && snapshot->exit_code != 0 ? W_EXITCODE((snapshot->exit_code - 1) & 0xff, 0)
+                                              : W_EXITCODE(0, SIGKILL);
 }
 
 GuestExit Monitor::CollectExit() {
-  siginfo_t info{};
-  while (waitid(P_PIDFD, static_cast<id_t>(guest_.pid_fd.get()), &info, WEXITED) != 0 && errno == EINTR) {
+  int status = 0;
+  if (guest_.lifeline.valid()) {
+    status = WaitStatusOfClone();
+  } else {
+    siginfo_t info{};
+    while (waitid(P_PIDFD, static_cast<id_t>(guest_.pid_fd.get()), &info, WEXITED) != 0 && errno == EINTR) {
+    }
+    status = info.si_code == CLD_EXITED ? W_EXITCODE(info.si_status, 0) : W_EXITCODE(0, info.si_status);
   }
   GuestExit exit;
   exit.exited_at_ns = UnixTime_ns();
   exit.is_oom_killed = plan_.oom_count.Read() > oom_kills_before_;
-  if (info.si_code == CLD_EXITED) {
-    exit.exit_code = info.si_status;
-    exit.signal = DeathSignal(info.si_status);
+  if (WIFEXITED(status)) {
+    exit.exit_code = WEXITSTATUS(status);
+    exit.signal = DeathSignal(exit.exit_code);
   } else {
-    exit.signal = early_signal_ != 0 && info.si_status == SIGKILL ? early_signal_ : info.si_status;
+    exit.signal = early_signal_ != 0 && WTERMSIG(status) == SIGKILL ? early_signal_ : WTERMSIG(status);
     exit.exit_code = 128 + exit.signal;
   }
   if (exit.exit_code == kOwnFailureStatus && !fault_.empty()) {

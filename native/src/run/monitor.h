@@ -4,7 +4,7 @@
 #include <optional>
 #include <string>
 
-#include "base/control_block.h"
+#include "base/control_snapshot.h"
 #include "base/error.h"
 #include "base/unique_fd.h"
 #include "run/guest_process.h"
@@ -19,10 +19,11 @@ namespace junction {
 struct MonitorPlan {
   std::string instance_id;
   std::string instance_dir;  // empty: nothing is recorded
+  GuestOwner owner;
   std::optional<LogWriter> log;
-  UniqueFd output[2];  // read ends of the guest's stdout and stderr; both invalid in the foreground
-  UniqueFd signals;    // signalfd
-  const ControlBlock* control = nullptr;  // tells of a death by signal; may be null
+  UniqueFd output[2];   // read ends of the guest's stdout and stderr; both invalid in the foreground
+  UniqueFd signals;     // signalfd
+  int control_fd = -1;  // the control block tells of a death by signal, and how a clone ended; -1: there is none
   OomCount oom_count;
 };
 
@@ -51,7 +52,9 @@ class Monitor {
   void PassSignalsOn();
   void PassOn(int number, bool is_from_terminal);
   bool IsSettingUp();
+  std::optional<ControlSnapshot> ReadControl() const;
   int DeathSignal(int exit_code) const;
+  int WaitStatusOfClone() const;
   GuestExit CollectExit();
   void RecordEnd(const GuestExit& exit);
 
@@ -61,7 +64,7 @@ class Monitor {
   InstanceStatus status_;
   uint64_t oom_kills_before_ = 0;
   std::string fault_;  // what the set-up reported
-  bool is_fault_pipe_open_ = true;
+  bool is_fault_pipe_open_;
   int early_signal_ = 0;  // came before there was a Junction kernel that could take it: the guest was killed instead
 };
 

@@ -24,10 +24,11 @@ TEST(StatusFile, RecordsARunningInstance) {
                                  .start_time_ticks = 100,
                                  .monitor_start_time_ticks = 99,
                                  .started_at_ns = 1795461875257243746,
+                                 .owner = {.uid_base = 1000000, .host_uid = 1000005, .host_gid = 1000006},
                                  .exit = {}};
   EXPECT_EQ(
       StatusJson(status),
-      R"({"state":"running","pid":10,"monitorPid":9,"startTimeTicks":"100","monitorStartTimeTicks":"99","startedAtNs":"1795461875257243746"})"
+      R"({"state":"running","pid":10,"monitorPid":9,"startTimeTicks":"100","monitorStartTimeTicks":"99","startedAtNs":"1795461875257243746","uidBase":1000000,"hostUid":1000005,"hostGid":1000006})"
       "\n");
 }
 

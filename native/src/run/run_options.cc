@@ -161,6 +161,9 @@ constexpr Option kOptions[] = {
      TakeAbsolutePath<&RunOptions::cwd>},
     {"mount", "HOSTDIR:GUESTDIR[:ro]", true, "show a folder or file of the host to the guest", TakeMount},
     {"host", "NAME=IP", true, "line of the guest's /etc/hosts", TakeHost},
+    {"clone_of", "DIR", false,
+     "be a warm clone of the idle instance with this --instance_dir; program, root, user, environment are its own",
+     TakePath<&RunOptions::clone_of>},
     {"instance_dir", "DIR", false,
      "folder for log, log.1 and status.json (default: run in the foreground with the caller's stdio)",
      TakePath<&RunOptions::instance_dir>},
@@ -184,6 +187,11 @@ constexpr Option kOptions[] = {
      TakeLogLevel},
     {"help", "", false, "print this and exit", TakeSwitch<&RunOptions::wants_help>},
 };
+
+// What a clone has of its template.
+constexpr std::string_view kTemplatesOwn[] = {"hostname", "chroot_path", "env",      "env_file",
+                                              "uid",      "gid",         "uid_base", "cwd",
+                                              "mount",    "host",        "plan_dir", "scratch_max_bytes"};
 
 const Option* FindOption(std::string_view name) {
   const auto* found =
@@ -227,7 +235,8 @@ class ArgumentReader {
  private:
   void ReadLong(const std::string& word) {
     const size_t equals = word.find('=');
-    const std::string name = word.substr(2, equals == std::string::npos ? equals : equals - 2);
+    std::string name = word.substr(2, equals == std::string::npos ? equals : equals - 2);
+    std::replace(name.begin(), name.end(), '-', '_');
     const Option* option = FindOption(name);
     if (option == nullptr) {
       faults.push_back("unknown option --" + name);
@@ -268,10 +277,23 @@ class ArgumentReader {
     if (options.config_path.empty()) {
       faults.push_back("the configuration file is missing");
     }
-    if (options.program.empty()) {
+    if (!options.clone_of.empty()) {
+      CheckClone();
+    } else if (options.program.empty()) {
       faults.push_back(has_separator_ ? "no program behind '--'" : "'-- program [args...]' is missing");
     } else if (options.program[0].empty()) {
       faults.push_back("the program's name is empty");
+    }
+  }
+
+  void CheckClone() {
+    if (has_separator_) {
+      faults.push_back("--clone_of takes no program: it is the template's");
+    }
+    for (const std::string_view name : seen_) {
+      if (std::find(std::begin(kTemplatesOwn), std::end(kTemplatesOwn), name) != std::end(kTemplatesOwn)) {
+        faults.push_back("--" + std::string(name) + " does not go with --clone_of: it is the template's");
+      }
     }
   }
 
@@ -295,6 +317,7 @@ std::expected<RunOptions, std::vector<std::string>> ParseRunOptions(const std::v
 std::string RunHelp() {
   std::string text =
       "Usage: junction_run CONFIG [options] -- PROGRAM [ARGS...]\n"
+      "       junction_run CONFIG --clone_of DIR [options]\n"
       "Runs PROGRAM as a Junction instance. CONFIG holds `key value` lines (Junction's format).\n\nOptions:\n";
   for (const Option& option : kOptions) {
     std::string left = "  --" + std::string(option.name);

@@ -40,6 +40,7 @@ struct RunOptions {
   std::string cwd = "/";
   std::vector<MountOption> mounts;
   std::vector<HostOption> hosts;
+  std::string clone_of;      // --instance_dir of the template; empty: a start from the program
   std::string instance_dir;  // empty: in the foreground, with the caller's stdio
   std::string control_path;  // empty: an unnamed file
   std::string notify_path;

@@ -124,9 +124,14 @@ BpfProgram Search(std::span<const Segment> segments) {
 BpfProgram FromCallers(const CallerRange& callers, const BpfProgram& then) {
   constexpr size_t kPointer = offsetof(seccomp_data, instruction_pointer);
   BpfProgram program = {
-      Load(kPointer + 4), BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, 0, 1, 0),           Return(kKill),
-      Load(kPointer),     BPF_JUMP(BPF_JMP | BPF_JGE | BPF_K, callers.low, 1, 0),  Return(kKill),
-      BPF_JUMP(BPF_JMP | BPF_JGE | BPF_K, callers.high, 0, 1), Return(kKill),
+      Load(kPointer + 4),
+      BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, 0, 1, 0),
+      Return(kKill),
+      Load(kPointer),
+      BPF_JUMP(BPF_JMP | BPF_JGE | BPF_K, callers.low, 1, 0),
+      Return(kKill),
+      BPF_JUMP(BPF_JMP | BPF_JGE | BPF_K, callers.high, 0, 1),
+      Return(kKill),
   };
   Append(program, then);
   return program;

@@ -23,7 +23,10 @@ std::string StatusJson(const InstanceStatus& status) {
       .Signed("monitorPid", status.monitor_pid)
       .DecimalString("startTimeTicks", status.start_time_ticks)
       .DecimalString("monitorStartTimeTicks", status.monitor_start_time_ticks)
-      .DecimalString("startedAtNs", status.started_at_ns);
+      .DecimalString("startedAtNs", status.started_at_ns)
+      .Signed("uidBase", status.owner.uid_base)
+      .Signed("hostUid", status.owner.host_uid)
+      .Signed("hostGid", status.owner.host_gid);
   if (status.exit) {
     json.DecimalString("exitedAtNs", status.exit->exited_at_ns)
         .Signed("exitCode", status.exit->exit_code)

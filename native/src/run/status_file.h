@@ -20,6 +20,13 @@ struct GuestExit {
   std::string error;          // why junction_run itself failed; empty if it did not
 };
 
+/// Whose the guest is, on the host.
+struct GuestOwner {
+  uint32_t uid_base = 0;
+  uint32_t host_uid = 0;
+  uint32_t host_gid = 0;
+};
+
 /// What status.json records of an instance.
 struct InstanceStatus {
   pid_t pid = 0;  // the guest's first process, on the host
@@ -27,6 +34,7 @@ struct InstanceStatus {
   uint64_t start_time_ticks = 0;  // field 22 of /proc/<pid>/stat: with the pid it names a process for ever
   uint64_t monitor_start_time_ticks = 0;
   uint64_t started_at_ns = 0;                    // since 1970
+  GuestOwner owner = {};                         // for who clones it
   std::optional<GuestExit> exit = std::nullopt;  // set: the state is "exited"
 };
 

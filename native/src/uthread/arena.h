@@ -10,6 +10,7 @@
 //              +------------------------+
 #pragma once
 
+#include <atomic>
 #include <cstddef>
 #include <cstdint>
 #include <new>
@@ -26,11 +27,15 @@ inline constexpr int kArenaClasses = 16;  // 32 bytes << n
 
 struct ArenaHeader {
   uint64_t magic;
-  KernelLock lock;      // the kernel lock
+  KernelLock lock;  // the kernel lock
+  std::atomic<uint32_t>
+      has_company;  // 1 from the second kthread of the instance on (of any uProc): locking needs atomics from then on
+  uint32_t has_first_kthread;
   uint64_t used_bytes;  // from kArenaLow on: what was ever handed out
   void* free_blocks[kArenaClasses];
   uint64_t live_bytes[kArenaClasses];
-  void* kernel_root;  // the kernel layer's own root object (kernel/instance.h)
+  void* kernel_root;                     // the kernel layer's own root object (kernel/instance.h)
+  std::atomic<uint32_t> clone_progress;  // kernel/clone_steps.h
 };
 
 inline ArenaHeader& Arena() { return *reinterpret_cast<ArenaHeader*>(kArenaLow); }

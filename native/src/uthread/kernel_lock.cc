@@ -80,6 +80,12 @@ void Release(KernelLock& lock) {
 void LockKernel() {
   KernelLock& lock = Arena().lock;
   const auto self = static_cast<uint32_t>(CurrentKthread()->host_tid);
+  // The only kthread makes the second one itself, with the lock in its hand: so nobody can come in between.
+  if (Arena().has_company.load(std::memory_order_relaxed) == 0) {
+    KERNEL_CHECK(lock.word.load(std::memory_order_relaxed) == 0);
+    lock.word.store(self, std::memory_order_relaxed);
+    return;
+  }
   uint32_t expected = 0;
   if (!lock.word.compare_exchange_strong(expected, self, std::memory_order_acquire)) [[unlikely]] {
     LockSlowly(lock, self);

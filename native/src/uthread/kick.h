@@ -12,6 +12,13 @@ inline constexpr int kKickSignal = 34;
 /// Wakes `kthread` (parked or in guest code) once the kernel lock is released. Kernel lock held.
 void WakeLater(Kthread& kthread);
 
+/// True if the kthread's host timer is not armed, or too late, for what waits. Kernel lock held.
+inline bool MustArmTick(const Kthread& kthread) {
+  const UthreadGroup& group = *kthread.group;
+  return (group.ready_count != 0 && !kthread.tick_ends_quantum) ||
+         group.timers.NextDeadline_ns() < kthread.tick_deadline_ns;
+}
+
 /// The oldest ready uthread of `group`, or null. Kernel lock held.
 Uthread* TakeReady(UthreadGroup& group);
 

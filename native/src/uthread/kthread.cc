@@ -78,7 +78,8 @@ void Idle(Kthread& kthread) {
   kthread.is_parked = true;
   const uint64_t deadline_ns = DeadlineToKeep(kthread);
   // A signal that came before park_word was cleared has left its mark here.
-  const bool has_news = kthread.attention.load(std::memory_order_relaxed) & (kAttentionHostSignal | kAttentionTick);
+  const bool has_news =
+      kthread.attention.load(std::memory_order_relaxed) & (kAttentionHostSignal | kAttentionTick | kAttentionIdle);
   UnlockKernel();
   if (!has_news) {
     ParkOnHost(kthread, deadline_ns);
@@ -95,9 +96,10 @@ void NoticeAttention(Kthread& kthread) {
   if (attention == 0) {
     return;
   }
-  kthread.attention.fetch_and(~(kAttentionTick | kAttentionHostSignal), std::memory_order_acquire);
+  kthread.attention.fetch_and(~(kAttentionTick | kAttentionHostSignal | kAttentionIdle), std::memory_order_acquire);
   if ((attention & kAttentionTick) != 0) {
     kthread.tick_deadline_ns = kNever;
+    kthread.tick_ends_quantum = false;
   }
   if ((attention & kAttentionHostSignal) != 0) {
     g_uthread_hooks.take_host_signals(kthread);
@@ -173,6 +175,8 @@ Kthread* AllocateKthread(UthreadGroup& group) {
     return nullptr;
   }
   auto* const kthread = new (memory) Kthread{};
+  Arena().has_company.store(Arena().has_first_kthread, std::memory_order_relaxed);
+  Arena().has_first_kthread = 1;
   kthread->self = kthread;
   kthread->group = &group;
   kthread->memory = static_cast<char*>(memory);
@@ -224,6 +228,7 @@ void RunKthread(Kthread& kthread) {
     }
     Uthread* const next = TakeReady(*kthread.group);
     if (next == nullptr) {
+      g_uthread_hooks.at_idle(kthread);
       Idle(kthread);
       continue;
     }
@@ -255,6 +260,18 @@ void RetireOtherKthreads(UthreadGroup& group) {
     HostCall(SYS_sched_yield);
   }
   group.last_kthread = nullptr;
+}
+
+void EnterKthread(Kthread& kthread) {
+  __asm__ volatile(
+      "mov %0, %%rsp\n\t"
+      "xor %%ebp, %%ebp\n\t"
+      "call *%1\n\t"
+      "ud2"
+      :
+      : "r"(IdleStackTop(kthread)), "r"(&RunKthread), "D"(&kthread)
+      : "memory");
+  __builtin_unreachable();
 }
 
 void Kick(Kthread& kthread, uint32_t attention) {

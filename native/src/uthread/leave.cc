@@ -71,6 +71,7 @@ void ArmTick(Kthread& kthread) {
     deadline_ns = now_ns + kShortestTick_ns;
   }
   if (kthread.tick_deadline_ns <= deadline_ns) {
+    kthread.tick_ends_quantum = group.ready_count != 0;
     return;
   }
   if (kthread.tick_timer < 0 && !MakeTickTimer(kthread)) {
@@ -80,6 +81,7 @@ void ArmTick(Kthread& kthread) {
   const itimerspec when = {
       {0, 0}, {static_cast<time_t>(deadline_ns / kSecond_ns), static_cast<long>(deadline_ns % kSecond_ns)}};
   kthread.tick_deadline_ns = deadline_ns;
+  kthread.tick_ends_quantum = group.ready_count != 0;
   HostCall(SYS_timer_settime, kthread.tick_timer, TIMER_ABSTIME, &when, nullptr);
 }
 
@@ -97,6 +99,7 @@ void junction_leave_slow() {
   if ((attention & kAttentionTick) != 0) {
     Kthread& kthread = *CurrentKthread();
     kthread.tick_deadline_ns = kNever;
+    kthread.tick_ends_quantum = false;
     UthreadGroup& group = *kthread.group;
     group.timers.RunDue(MonotonicNow_ns());
     if (HasWaitedForATick(group) && CanSpreadOut(group)) {

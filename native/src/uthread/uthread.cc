@@ -49,9 +49,7 @@ void FinishSwitch() {
   if (current.interrupt_pending) {
     attention |= kAttentionInterrupt;
   }
-  const UthreadGroup& group = *kthread.group;
-  if (kthread.tick_deadline_ns == kNever ? NeedsTick(group)
-                                         : group.timers.NextDeadline_ns() < kthread.tick_deadline_ns) {
+  if (MustArmTick(kthread)) {
     attention |= kAttentionArm;
   }
   if (attention != 0) {
@@ -150,7 +148,9 @@ void MakeReady(Uthread& uthread, WakeReason reason) {
   Kthread& self = *CurrentKthread();
   if (self.group == &group && self.current != nullptr) {
     // We may well park in a moment and run it right here, 50 times cheaper than on another core. If not, the tick sees it.
-    self.attention.fetch_or(kAttentionArm, std::memory_order_relaxed);
+    if (MustArmTick(self)) {
+      self.attention.fetch_or(kAttentionArm, std::memory_order_relaxed);
+    }
     return;
   }
   Kthread* running = nullptr;

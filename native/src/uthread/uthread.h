@@ -123,6 +123,7 @@ inline constexpr uint32_t kAttentionState = 2;      // registers in the machine 
 inline constexpr uint32_t kAttentionTick = 4;       // the quantum is over or a timer is due
 inline constexpr uint32_t kAttentionArm = 8;        // somebody waits: the preemption timer must be armed
 inline constexpr uint32_t kAttentionHostSignal = 16;  // Kthread::host_signals is not empty
+inline constexpr uint32_t kAttentionIdle = 32;        // the hook at_idle has something to do; no reason to hurry
 
 inline constexpr uint32_t kMaxWakes = 16;
 
@@ -149,8 +150,9 @@ struct Kthread {
   std::atomic<uint64_t> host_signals;  // arrived from outside, bit n-1; not yet turned into guest signals
   int32_t tick_timer;                  // host timer id, -1 = none yet
   uint64_t tick_deadline_ns;           // armed for; kNever = not armed
+  bool tick_ends_quantum;              // armed at a time when uthreads were ready
   ListNode group_node;
-  Uthread* dead;           // switched away from for good: its slot can be freed
+  Uthread* dead;                  // switched away from for good: its slot can be freed
   Kthread* wake_list[kMaxWakes];  // to wake after the kernel lock is released
   uint32_t wake_count;
   void* signal_stack;
@@ -234,6 +236,9 @@ void* IdleStackTop(Kthread& kthread);
 /// Runs uthreads for ever, on the kthread's idle context. Takes the kernel lock itself.
 [[noreturn]] void RunKthread(Kthread& kthread);
 
+/// The same from any stack: goes over to the kthread's idle context first.
+[[noreturn]] void EnterKthread(Kthread& kthread);
+
 /// Hooks of the layer above; set before the first kthread runs.
 struct UthreadHooks {
   /// Host descriptors that somebody waits for: waits up to `timeout_ns` (0 = only looks, kNever = no limit) and wakes their queues.
@@ -246,6 +251,8 @@ struct UthreadHooks {
   void (*uthread_is_gone)(Uthread& uthread);
   /// Kthread::host_signals of an idle kthread: becomes guest signals of its uProc. Kernel lock held; no current uthread.
   void (*take_host_signals)(Kthread& kthread);
+  /// Nothing is ready and the kthread is about to park. Kernel lock held; no current uthread.
+  void (*at_idle)(Kthread& kthread);
   /// A host thread has become `kthread`; no lock held.
   void (*kthread_attached)(Kthread& kthread);
 };

@@ -14,6 +14,9 @@ int64_t PrepareVectorState();
 uint32_t VectorStateSize_bytes();
 uint64_t VectorStateMask();
 
+/// Loads an image of that format (64-byte aligned, checked) into the machine, all components.
+void LoadVectorImage(const void* image);
+
 /// Puts `uthread`'s FS base and vector registers into the machine; what is there is saved first. On the way to guest code.
 void LoadMachineState(Uthread& uthread);
 

@@ -397,7 +397,7 @@ TEST(Ports, AListenerIsReachedAtTheHostPortThatIsReported) {
   EXPECT_EQ(guest.Finish(), 0);
 }
 
-// A guest expects its vector registers unchanged, and the kernel saves none.
+// A guest expects its vector registers unchanged after a call, and only the change of uthreads (vector_moves.S) touches them.
 TEST(GuestSideCode, UsesGeneralRegistersOnly) {
   const Folder folder;
   const Outcome outcome = RunOnLinux({"/bin/sh", "-c",

@@ -7,10 +7,10 @@
 
 #include "check.h"
 
-int main(int argc, char **argv) {
+int main(int argc, char** argv) {
   const int listener = socket(AF_INET6, SOCK_STREAM, 0);
   struct sockaddr_in6 address = {.sin6_family = AF_INET6, .sin6_port = htons((uint16_t)(argc > 1 ? atoi(argv[1]) : 0))};
-  MUST(bind(listener, (struct sockaddr *)&address, sizeof(address)) == 0 && listen(listener, 5) == 0);
+  MUST(bind(listener, (struct sockaddr*)&address, sizeof(address)) == 0 && listen(listener, 5) == 0);
   const int connection = accept(listener, NULL, NULL);
   MUST(connection >= 0 && write(connection, "answer", 6) == 6);
   close(connection);

@@ -16,30 +16,31 @@
 
 #include "check.h"
 
-static const char *self;
+static const char* self;
 static char folder[PATH_MAX];
-extern char **environ;
+extern char** environ;
 
-static const char *in_folder(const char *name) {
+static const char* in_folder(const char* name) {
   static char path[PATH_MAX + 64];
   snprintf(path, sizeof(path), "%s/%s", folder, name);
   return path;
 }
 
-static void write_file(const char *name, const char *text, mode_t mode) {
+static void write_file(const char* name, const char* text, mode_t mode) {
   const int fd = open(in_folder(name), O_CREAT | O_TRUNC | O_WRONLY, 0644);
   MUST(fd >= 0 && write(fd, text, strlen(text)) == (ssize_t)strlen(text));
   MUST(fchmod(fd, mode) == 0 && close(fd) == 0);
 }
 
-static void show_status(const char *what, pid_t child) {
+static void show_status(const char* what, pid_t child) {
   int status;
   MUST(waitpid(child, &status, 0) == child);
-  printf("%s: %s %d\n", what, WIFEXITED(status) ? "exit" : "signal", WIFEXITED(status) ? WEXITSTATUS(status) : WTERMSIG(status));
+  printf("%s: %s %d\n", what, WIFEXITED(status) ? "exit" : "signal",
+         WIFEXITED(status) ? WEXITSTATUS(status) : WTERMSIG(status));
 }
 
 /* What an exec'ed child says of itself. */
-static int child_main(int argc, char **argv) {
+static int child_main(int argc, char** argv) {
   char exe[PATH_MAX] = "";
   char own[PATH_MAX] = "";
   MUST(readlink("/proc/self/exe", exe, sizeof(exe) - 1) > 0);
@@ -76,8 +77,8 @@ static void exec_forms(void) {
   MUST(sigprocmask(SIG_BLOCK, &hup, NULL) == 0);
   signal(SIGUSR1, on_signal);
   signal(SIGUSR2, SIG_IGN);
-  char *argv[] = {"whatever", "--child", "two words", "", NULL};
-  char *envp[] = {"MARK=set", NULL};
+  char* argv[] = {"whatever", "--child", "two words", "", NULL};
+  char* envp[] = {"MARK=set", NULL};
   pid_t child = fork();
   if (child == 0) {
     execve(self, argv, envp);
@@ -112,11 +113,11 @@ static void exec_forms(void) {
   close(fd);
 }
 
-static void exec_script(const char *name) {
+static void exec_script(const char* name) {
   const pid_t child = fork();
   if (child == 0) {
-    char *argv[] = {"zero", "one", NULL};
-    char *envp[] = {"MARK=script", NULL};
+    char* argv[] = {"zero", "one", NULL};
+    char* envp[] = {"MARK=script", NULL};
     execve(in_folder(name), argv, envp);
     printf("%s: %s\n", name, strerrorname_np(errno));
     fflush(stdout);
@@ -138,7 +139,8 @@ static void scripts(void) {
   write_file("not-executable", "#!/bin/sh\n", 0644);
   write_file("garbage", "this is no program", 0755);
   write_file("nothing", "", 0755);
-  static const char *const names[] = {"script", "loop", "empty-line", "lost", "not-executable", "garbage", "nothing", "missing"};
+  static const char* const names[] = {"script",         "loop",    "empty-line", "lost",
+                                      "not-executable", "garbage", "nothing",    "missing"};
   for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); ++i) {
     exec_script(names[i]);
   }
@@ -161,8 +163,8 @@ static void descriptors(void) {
   const pid_t child = fork();
   if (child == 0) {
     char command[128];
-    snprintf(command, sizeof(command), "exec 2>/dev/null; echo kept >&%d; echo closed >&%d || echo gone >&%d", kept[1], closed[1],
-             kept[1]);
+    snprintf(command, sizeof(command), "exec 2>/dev/null; echo kept >&%d; echo closed >&%d || echo gone >&%d", kept[1],
+             closed[1], kept[1]);
     execl("/bin/sh", "sh", "-c", command, NULL);
     _exit(1);
   }
@@ -173,8 +175,8 @@ static void descriptors(void) {
   close(kept[0]), close(kept[1]), close(closed[0]), close(closed[1]);
 }
 
-static int clone_child(void *argument) {
-  *(int *)argument += 1;
+static int clone_child(void* argument) {
+  *(int*)argument += 1;
   return 9;
 }
 
@@ -187,7 +189,7 @@ static void sharing(void) {
   }
   show_status("fork copies", child);
   printf("counter %d\n", counter);
-  char *stack = malloc(65536);
+  char* stack = malloc(65536);
   child = clone(clone_child, stack + 65536, CLONE_VM | CLONE_VFORK | SIGCHLD, &counter);
   show_status("clone shares", child);
   printf("counter %d\n", counter);
@@ -207,8 +209,8 @@ static void sharing(void) {
   free(stack);
 }
 
-static void *spin(void *stop) {
-  while (!atomic_load((atomic_int *)stop)) {
+static void* spin(void* stop) {
+  while (!atomic_load((atomic_int*)stop)) {
     sched_yield();
   }
   return NULL;
@@ -223,7 +225,7 @@ static void with_threads(void) {
   for (int i = 0; i < 20; ++i) {
     const pid_t child = fork();
     if (child == 0) {
-      char *memory = malloc(100000);
+      char* memory = malloc(100000);
       memory[i] = 1;
       pthread_t thread;
       atomic_int done = 1;
@@ -259,18 +261,18 @@ static void with_threads(void) {
 static void many_spawns(void) {
   for (int i = 0; i < 30; ++i) {
     pid_t child;
-    char *argv[] = {"true", NULL};
+    char* argv[] = {"true", NULL};
     MUST(posix_spawn(&child, "/bin/true", NULL, NULL, argv, environ) == 0);
     int status;
     MUST(waitpid(child, &status, 0) == child && status == 0);
   }
   pid_t child;
-  char *argv[] = {"x", NULL};
+  char* argv[] = {"x", NULL};
   printf("spawn of nothing: %s\n", strerrorname_np(posix_spawn(&child, "/does/not/exist", NULL, NULL, argv, environ)));
 }
 
 static void large_arguments(void) {
-  char *big = malloc(100001);
+  char* big = malloc(100001);
   memset(big, 'a', 100000);
   big[100000] = '\0';
   pid_t child = fork();
@@ -279,7 +281,7 @@ static void large_arguments(void) {
     _exit(1);
   }
   show_status("long argument", child);
-  char **argv = malloc(sizeof(char *) * 2002);
+  char** argv = malloc(sizeof(char*) * 2002);
   for (int i = 0; i < 2000; ++i) {
     argv[i] = i == 0 ? "sh" : (i == 1 ? "-c" : (i == 2 ? "exit $(( $# / 10 ))" : "x"));
   }
@@ -290,7 +292,7 @@ static void large_arguments(void) {
     _exit(1);
   }
   show_status("many arguments", child);
-  char *huge = malloc(3 << 20);
+  char* huge = malloc(3 << 20);
   memset(huge, 'b', 3 << 20);
   huge[(3 << 20) - 1] = '\0';
   child = fork();
@@ -309,10 +311,11 @@ static void command_line(void) {
   const int fd = open("/proc/self/cmdline", O_RDONLY);
   const ssize_t size = read(fd, text, sizeof(text));
   close(fd);
-  printf("command line has own name first: %d, arguments %d\n", size > 0 && strcmp(text, self) == 0, size > 0 && strlen(text) + 1 < (size_t)size);
+  printf("command line has own name first: %d, arguments %d\n", size > 0 && strcmp(text, self) == 0,
+         size > 0 && strlen(text) + 1 < (size_t)size);
 }
 
-int main(int argc, char **argv) {
+int main(int argc, char** argv) {
   setvbuf(stdout, NULL, _IOLBF, 0);
   if (argc > 1 && strcmp(argv[1], "--child") == 0) {
     return argc > 2 && argv[2][0] == '/' ? 43 : child_main(argc, argv);

@@ -13,8 +13,8 @@
 
 #include "check.h"
 
-static char *const kernel_image = (char *)0x70000000;
-static char *const thread_area = (char *)0x2f0000000000;
+static char* const kernel_image = (char*)0x70000000;
+static char* const thread_area = (char*)0x2f0000000000;
 
 int main(void) {
   setvbuf(stdout, NULL, _IOLBF, 0);

@@ -39,12 +39,12 @@ static void alarm_in_us(long us) {
   MUST(setitimer(ITIMER_REAL, &timer, NULL) == 0);
 }
 
-static void *write_later(void *fd) {
+static void* write_later(void* fd) {
   /* Only after the alarm has been handled, so that the read was interrupted for certain. */
   while (atomic_load(&handled) == 0) {
     sched_yield();
   }
-  MUST(write(*(int *)fd, "x", 1) == 1);
+  MUST(write(*(int*)fd, "x", 1) == 1);
   return NULL;
 }
 
@@ -132,14 +132,14 @@ static void masks(void) {
   MUST(sigprocmask(SIG_SETMASK, &set, NULL) == 0);
   SHOW(syscall(SYS_rt_sigprocmask, 77, &set, NULL, 8));
   SHOW(syscall(SYS_rt_sigprocmask, SIG_BLOCK, &set, NULL, 4));
-  SHOW(syscall(SYS_rt_sigprocmask, SIG_BLOCK, (void *)8, NULL, 8));
+  SHOW(syscall(SYS_rt_sigprocmask, SIG_BLOCK, (void*)8, NULL, 8));
 }
 
-static void *on_stack_marker;
+static void* on_stack_marker;
 static void show_stack(int signal) {
   (void)signal;
   char here;
-  const char *base = on_stack_marker;
+  const char* base = on_stack_marker;
   printf("on alternate stack: %d\n", &here >= base && &here < base + 65536);
 }
 
@@ -156,7 +156,7 @@ static void alternate_stack(void) {
 }
 
 static volatile uintptr_t fault_address;
-static void on_fault(int signal, siginfo_t *info, void *context) {
+static void on_fault(int signal, siginfo_t* info, void* context) {
   (void)context;
   fault_address = (uintptr_t)info->si_addr;
   siglongjmp(jump, signal);
@@ -172,13 +172,14 @@ static void faults(void) {
   for (int i = 0; i < 3; ++i) {
     const int signal = sigsetjmp(jump, 1);
     if (signal == 0) {
-      *(volatile int *)(uintptr_t)0x18 = 1;
+      *(volatile int*)(uintptr_t)0x18 = 1;
     }
     printf("fault %d at %#lx\n", signal == SIGSEGV, (unsigned long)fault_address);
   }
   struct sigaction old;
   MUST(sigaction(SIGSEGV, NULL, &old) == 0);
-  printf("still ours: %d flags %#x\n", old.sa_sigaction == on_fault, old.sa_flags & (SA_SIGINFO | SA_ONSTACK | SA_RESETHAND));
+  printf("still ours: %d flags %#x\n", old.sa_sigaction == on_fault,
+         old.sa_flags & (SA_SIGINFO | SA_ONSTACK | SA_RESETHAND));
   action.sa_flags |= SA_RESETHAND;
   MUST(sigaction(SIGSEGV, &action, NULL) == 0);
   if (sigsetjmp(jump, 1) == 0) {
@@ -195,8 +196,8 @@ static void faults(void) {
 }
 
 static void bad_pointers(void) {
-  void *const bad = (void *)8;
-  char *const pages = mmap(NULL, 8192, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+  void* const bad = (void*)8;
+  char* const pages = mmap(NULL, 8192, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
   MUST(pages != MAP_FAILED && munmap(pages + 4096, 4096) == 0);
   memcpy(pages + 4096 - 4, "/pr", 4);
   SHOW(open(bad, O_RDONLY));
@@ -225,7 +226,7 @@ static void bad_pointers(void) {
 static atomic_int storm_goes_on = 1;
 static pthread_t storm_target;
 static atomic_int rounds_done;
-static void *storm(void *unused) {
+static void* storm(void* unused) {
   (void)unused;
   int seen = 0;
   /* Not faster than they are handled, or the handlers that may nest would use up the stack. */
@@ -287,7 +288,8 @@ static void under_fire(void) {
     long result;
     double in = 1.5 * rounds, out;
     __asm__ volatile(
-        "movsd %[in], %%xmm7\n\t mov $14, %%eax\n\t mov $0, %%edi\n\t xor %%esi, %%esi\n\t xor %%edx, %%edx\n\t mov $8, %%r10d\n\t"
+        "movsd %[in], %%xmm7\n\t mov $14, %%eax\n\t mov $0, %%edi\n\t xor %%esi, %%esi\n\t xor %%edx, %%edx\n\t mov "
+        "$8, %%r10d\n\t"
         "syscall\n\t movsd %%xmm7, %[out]"
         : "=a"(result), [out] "=m"(out), "+r"(r12)
         : [in] "m"(in)
@@ -319,7 +321,7 @@ static void deaths(void) {
       if (child == 0) {
         signal(signals[i], SIG_DFL);
         if (by_fault) {
-          *(volatile int *)(uintptr_t)0x18 = 1;
+          *(volatile int*)(uintptr_t)0x18 = 1;
         }
         raise(signals[i]);
         _exit(0);

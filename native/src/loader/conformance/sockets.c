@@ -14,12 +14,14 @@
 static uint16_t port_a;
 static uint16_t port_b;
 
-static const char *port_name(uint16_t port) { return port == port_a ? "A" : (port == port_b ? "B" : (port == 0 ? "0" : "other")); }
+static const char* port_name(uint16_t port) {
+  return port == port_a ? "A" : (port == port_b ? "B" : (port == 0 ? "0" : "other"));
+}
 
-static struct sockaddr_storage address_of(const char *ip, uint16_t port, socklen_t *size) {
+static struct sockaddr_storage address_of(const char* ip, uint16_t port, socklen_t* size) {
   struct sockaddr_storage storage = {0};
-  struct sockaddr_in *v4 = (struct sockaddr_in *)&storage;
-  struct sockaddr_in6 *v6 = (struct sockaddr_in6 *)&storage;
+  struct sockaddr_in* v4 = (struct sockaddr_in*)&storage;
+  struct sockaddr_in6* v6 = (struct sockaddr_in6*)&storage;
   if (inet_pton(AF_INET, ip, &v4->sin_addr) == 1) {
     v4->sin_family = AF_INET;
     v4->sin_port = htons(port);
@@ -33,33 +35,36 @@ static struct sockaddr_storage address_of(const char *ip, uint16_t port, socklen
   return storage;
 }
 
-static int try_bind(int fd, const char *ip, uint16_t port) {
+static int try_bind(int fd, const char* ip, uint16_t port) {
   socklen_t size;
   const struct sockaddr_storage address = address_of(ip, port, &size);
-  return bind(fd, (const struct sockaddr *)&address, size);
+  return bind(fd, (const struct sockaddr*)&address, size);
 }
 
-static int try_connect(int fd, const char *ip, uint16_t port) {
+static int try_connect(int fd, const char* ip, uint16_t port) {
   socklen_t size;
   const struct sockaddr_storage address = address_of(ip, port, &size);
-  return connect(fd, (const struct sockaddr *)&address, size);
+  return connect(fd, (const struct sockaddr*)&address, size);
 }
 
-static void set(int fd, int level, int name, int value) { MUST(setsockopt(fd, level, name, &value, sizeof(value)) == 0); }
+static void set(int fd, int level, int name, int value) {
+  MUST(setsockopt(fd, level, name, &value, sizeof(value)) == 0);
+}
 
-static void show_name(const char *what, int fd, int is_peer) {
+static void show_name(const char* what, int fd, int is_peer) {
   struct sockaddr_storage storage = {0};
   socklen_t size = sizeof(storage);
-  const int result = is_peer ? getpeername(fd, (struct sockaddr *)&storage, &size) : getsockname(fd, (struct sockaddr *)&storage, &size);
+  const int result =
+      is_peer ? getpeername(fd, (struct sockaddr*)&storage, &size) : getsockname(fd, (struct sockaddr*)&storage, &size);
   if (result != 0) {
     printf("%s: %s\n", what, strerrorname_np(errno));
     return;
   }
   char ip[INET6_ADDRSTRLEN] = "";
-  const struct sockaddr_in *v4 = (struct sockaddr_in *)&storage;
-  const struct sockaddr_in6 *v6 = (struct sockaddr_in6 *)&storage;
+  const struct sockaddr_in* v4 = (struct sockaddr_in*)&storage;
+  const struct sockaddr_in6* v6 = (struct sockaddr_in6*)&storage;
   const int is_v6 = storage.ss_family == AF_INET6;
-  inet_ntop(storage.ss_family, is_v6 ? (const void *)&v6->sin6_addr : (const void *)&v4->sin_addr, ip, sizeof(ip));
+  inet_ntop(storage.ss_family, is_v6 ? (const void*)&v6->sin6_addr : (const void*)&v4->sin_addr, ip, sizeof(ip));
   printf("%s: %s port %s size %u\n", what, ip, port_name(ntohs(is_v6 ? v6->sin6_port : v4->sin_port)), size);
 }
 
@@ -67,7 +72,7 @@ static uint16_t free_port(void) {
   const int fd = socket(AF_INET, SOCK_STREAM, 0);
   struct sockaddr_in address = {0};
   socklen_t size = sizeof(address);
-  MUST(try_bind(fd, "127.0.0.1", 0) == 0 && getsockname(fd, (struct sockaddr *)&address, &size) == 0);
+  MUST(try_bind(fd, "127.0.0.1", 0) == 0 && getsockname(fd, (struct sockaddr*)&address, &size) == 0);
   close(fd);
   return ntohs(address.sin_port);
 }
@@ -136,7 +141,7 @@ static void dual_stack(void) {
   show_name("dual", listener, 0);
   const int beside = socket(AF_INET, SOCK_STREAM, 0);
   SHOW(try_bind(beside, "0.0.0.0", port));
-  static const char *const targets[] = {"127.0.0.1", "::1", "0.0.0.0", "::ffff:127.0.0.1"};
+  static const char* const targets[] = {"127.0.0.1", "::1", "0.0.0.0", "::ffff:127.0.0.1"};
   for (int i = 0; i < 4; ++i) {
     const int client = socket(strchr(targets[i], ':') != NULL ? AF_INET6 : AF_INET, SOCK_STREAM, 0);
     printf("to %s: ", targets[i]);
@@ -167,7 +172,7 @@ static void unbound_listener(void) {
   SHOW(listen(listener, 1));
   struct sockaddr_in address;
   socklen_t size = sizeof(address);
-  MUST(getsockname(listener, (struct sockaddr *)&address, &size) == 0 && address.sin_port != 0);
+  MUST(getsockname(listener, (struct sockaddr*)&address, &size) == 0 && address.sin_port != 0);
   const int client = socket(AF_INET, SOCK_STREAM, 0);
   SHOW(try_connect(client, "127.0.0.1", ntohs(address.sin_port)));
   close(client), close(listener);
@@ -202,7 +207,7 @@ static void datagrams(void) {
   socklen_t size;
   const struct sockaddr_storage to = address_of("127.0.0.1", port_a, &size);
   char text[8] = "";
-  SHOW(sendto(client, "one", 3, 0, (const struct sockaddr *)&to, size));
+  SHOW(sendto(client, "one", 3, 0, (const struct sockaddr*)&to, size));
   SHOW(recv(server, text, sizeof(text), 0));
   SHOW(try_connect(client, "127.0.0.1", port_a));
   show_name("datagram peer", client, 1);
@@ -218,15 +223,15 @@ static void other_families(void) {
   const int fd = socket(AF_UNIX, SOCK_STREAM, 0);
   struct sockaddr_un address = {.sun_family = AF_UNIX};
   snprintf(address.sun_path, sizeof(address.sun_path), "/tmp/conformance-%d.sock", (int)getpid());
-  SHOW(bind(fd, (struct sockaddr *)&address, sizeof(address)));
+  SHOW(bind(fd, (struct sockaddr*)&address, sizeof(address)));
   SHOW(listen(fd, 1));
   unlink(address.sun_path);
-  SHOW(bind(99, (struct sockaddr *)&address, sizeof(address)));
-  SHOW(bind(0, (struct sockaddr *)&address, sizeof(address)));
-  SHOW(bind(fd, (struct sockaddr *)8, 16));
-  SHOW(connect(fd, (struct sockaddr *)8, 16));
+  SHOW(bind(99, (struct sockaddr*)&address, sizeof(address)));
+  SHOW(bind(0, (struct sockaddr*)&address, sizeof(address)));
+  SHOW(bind(fd, (struct sockaddr*)8, 16));
+  SHOW(connect(fd, (struct sockaddr*)8, 16));
   SHOW(listen(99, 1));
-  SHOW(getsockname(99, (struct sockaddr *)&address, &(socklen_t){16}));
+  SHOW(getsockname(99, (struct sockaddr*)&address, &(socklen_t){16}));
   SHOW(socket(AF_INET, SOCK_STREAM, 12345));
   close(pair[0]), close(pair[1]), close(fd);
 }

@@ -247,3 +247,71 @@ CASE(memory_is_fresh_after_exec) {
 }
 
 HELPER(check_memory) { return global == 5 && atomic_load(&handled) == 0 ? 0 : 1; }
+
+CASE(scripts_may_nest_but_not_for_ever) {
+  char text[8][200];
+  const char* path = NULL;
+  char* const argv[] = {(char*)"x", NULL};
+  for (int i = 0; i < 8; ++i) {
+    char name[8];
+    snprintf(name, sizeof(name), "nest%d", i);
+    snprintf(text[i], sizeof(text[i]), i == 0 ? "#!/bin/sh\nexit 5\n" : "#!%s\n", path);
+    path = make_script(name, text[i], 0700);
+    const pid_t pid = child_start();
+    if (pid == 0) {
+      execve(path, argv, environ);
+      _exit(errno == ELOOP ? 66 : 1);
+    }
+    const int result = child_result(pid);
+    EXPECT(i < 4 ? result == 5 : i > 5 ? result == 66 : result == 5 || result == 66);
+  }
+}
+
+HELPER(count_bytes) {
+  size_t total = 0;
+  for (int i = 0; i < argc; ++i) {
+    total += strlen(argv[i]);
+  }
+  for (char** at = environ; *at != NULL; ++at) {
+    total += strlen(*at);
+  }
+  return total == 2000 * 100 ? 0 : 1;
+}
+
+CASE(exec_passes_a_lot) {
+  static char words[100][101];
+  char* argv[1004] = {suite_program, (char*)"--helper", (char*)"count_bytes"};
+  char* envp[1001];
+  for (int i = 0; i < 1000; ++i) {
+    memset(words[i % 100], 'a' + i % 20, 100);
+    words[i % 100][1] = '=';
+    argv[i + 3] = words[i % 100];
+    envp[i] = words[i % 100];
+  }
+  argv[1003] = NULL;
+  envp[1000] = NULL;
+  const pid_t pid = child_start();
+  if (pid == 0) {
+    execve(suite_program, argv, envp);
+    _exit(1);
+  }
+  EXPECT_EQ(child_result(pid), 0);
+}
+
+CASE(exec_again_and_again) {
+  const pid_t pid = child_start();
+  if (pid == 0) {
+    helper_exec("count_down", "20");
+  }
+  EXPECT_EQ(child_result(pid), 42);
+}
+
+HELPER(count_down) {
+  const int left = atoi(argv[0]);
+  if (left == 0) {
+    return 42;
+  }
+  char number[16];
+  snprintf(number, sizeof(number), "%d", left - 1);
+  helper_exec("count_down", number);
+}

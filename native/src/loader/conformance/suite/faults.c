@@ -243,3 +243,11 @@ CASE(code_made_at_run_time_runs_and_makes_calls) {
   EXPECT_OK(mprotect(page, 4096, PROT_READ | PROT_EXEC));
   EXPECT_EQ(((long (*)(void))(uintptr_t)page)(), getppid());
 }
+
+static int recurse(int depth) {
+  volatile char frame[4000];
+  frame[0] = (char)depth;
+  return depth == 0 ? 0 : recurse(depth - 1) + (frame[0] == (char)depth);
+}
+
+CASE(the_main_stack_grows) { EXPECT_EQ(recurse(1500), 1500); } /* 6 of the usual 8 MB */

@@ -355,6 +355,32 @@ CASE(proc_self_is_this_process) {
   EXPECT_EQ(strcmp(text, expected), 0);
 }
 
+/* Whether some line of the file begins with `word`. */
+static int has_line(const char* path, const char* word) {
+  char line[4096];
+  int found = 0;
+  FILE* const file = fopen(path, "re");
+  EXPECT(file != NULL);
+  while (fgets(line, sizeof(line), file) != NULL) {
+    found |= strncmp(line, word, strlen(word)) == 0;
+  }
+  fclose(file);
+  return found;
+}
+
+CASE(proc_files_that_runtimes_read) {
+  char text[64];
+  snprintf(text, sizeof(text), "%d (", getpid());
+  EXPECT(has_line("/proc/self/stat", text));
+  snprintf(text, sizeof(text), "Pid:\t%d\n", getpid());
+  EXPECT(has_line("/proc/self/status", text));
+  EXPECT(has_line("/proc/self/status", "Threads:\t1\n"));
+  EXPECT(has_line("/proc/self/status", "VmRSS:"));
+  EXPECT(has_line("/proc/meminfo", "MemTotal:"));
+  EXPECT(has_line("/proc/cpuinfo", "processor"));
+  EXPECT(has_line("/proc/stat", "cpu "));
+}
+
 CASE(auxiliary_vector) {
   EXPECT_EQ(getauxval(AT_PAGESZ), 4096);
   EXPECT_EQ(getauxval(AT_UID), getuid());

@@ -80,7 +80,7 @@ CASE(ppoll_mask_and_remaining_time) {
   struct timespec left = hour; /* the call itself, unlike libc's, says what is left */
   EXPECT_OK(raise(SIGUSR1));
   EXPECT_ERR(syscall(SYS_ppoll, NULL, 0, &left, &none, 8), EINTR);
-  EXPECT(left.tv_sec == 3599 || left.tv_sec == 3600);
+  EXPECT(left.tv_sec > 3000 && left.tv_sec <= 3600);
 }
 
 CASE(ppoll_errors) {

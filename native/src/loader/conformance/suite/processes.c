@@ -275,3 +275,100 @@ CASE(clone_with_shared_descriptors) {
   EXPECT_EQ(child_result(pid), 0);
   EXPECT_ERR(fcntl(fds[0], F_GETFD), EBADF);
 }
+
+CASE(clone3_if_there) {
+  int pidfd = -1;
+  struct clone_args arguments;
+  memset(&arguments, 0, sizeof(arguments));
+  arguments.flags = CLONE_PIDFD;
+  arguments.pidfd = (uint64_t)(uintptr_t)&pidfd;
+  arguments.exit_signal = SIGCHLD;
+  const pid_t pid = (pid_t)syscall(SYS_clone3, &arguments, sizeof(arguments));
+  if (pid == 0) {
+    _exit(7);
+  }
+  if (pid < 0) {
+    EXPECT_EQ(errno, ENOSYS); /* libraries fall back to clone */
+    return;
+  }
+  siginfo_t info;
+  EXPECT_OK(waitid(P_PIDFD, (id_t)pidfd, &info, WEXITED));
+  EXPECT(info.si_pid == pid && info.si_status == 7);
+  EXPECT_ERR(syscall(SYS_clone3, &arguments, 8), EINVAL);
+}
+
+CASE(pipeline_of_ten) {
+  int in[2], out[2];
+  make_pipe(in);
+  pid_t pids[10];
+  const int first = in[1];
+  for (size_t i = 0; i < COUNT_OF(pids); ++i) {
+    make_pipe(out);
+    pids[i] = child_start();
+    if (pids[i] == 0) {
+      close(first);
+      close(out[0]);
+      for (unsigned char byte; read(in[0], &byte, 1) == 1;) {
+        ++byte;
+        EXPECT_EQ(write(out[1], &byte, 1), 1);
+      }
+      _exit(0);
+    }
+    close(in[0]);
+    close(out[1]);
+    in[0] = out[0];
+  }
+  for (int i = 0; i < 100; ++i) {
+    const unsigned char byte = (unsigned char)i;
+    EXPECT_EQ(write(first, &byte, 1), 1);
+  }
+  close(first);
+  for (int i = 0; i < 100; ++i) {
+    unsigned char byte = 0;
+    EXPECT_EQ(read(in[0], &byte, 1), 1);
+    EXPECT_EQ(byte, i + 10);
+  }
+  char byte;
+  EXPECT_EQ(read(in[0], &byte, 1), 0);
+  for (size_t i = 0; i < COUNT_OF(pids); ++i) {
+    EXPECT_EQ(child_result(pids[i]), 0);
+  }
+}
+
+CASE(fork_again_and_again) {
+  for (int i = 0; i < 300; ++i) {
+    const pid_t pid = child_start();
+    if (pid == 0) {
+      _exit(i % 90);
+    }
+    EXPECT_EQ(child_result(pid), i % 90);
+  }
+}
+
+static void* hold_and_fork(void* mutex) {
+  for (int i = 0; i < 200; ++i) {
+    EXPECT_EQ(pthread_mutex_lock(mutex), 0);
+    free(malloc(100));
+    EXPECT_EQ(pthread_mutex_unlock(mutex), 0);
+  }
+  return NULL;
+}
+
+CASE(fork_while_other_threads_allocate) {
+  pthread_mutex_t mutex = PTHREAD_MUTEX_INITIALIZER;
+  pthread_t threads[3];
+  for (size_t i = 0; i < COUNT_OF(threads); ++i) {
+    threads[i] = thread_start(hold_and_fork, &mutex);
+  }
+  for (int i = 0; i < 20; ++i) {
+    const pid_t pid = child_start();
+    if (pid == 0) {
+      free(malloc(100000)); /* libc's locks are in order in the child */
+      _exit(0);
+    }
+    EXPECT_EQ(child_result(pid), 0);
+  }
+  for (size_t i = 0; i < COUNT_OF(threads); ++i) {
+    thread_join(threads[i]);
+  }
+}

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Dispositions, masks, queues, alternate stacks, what handlers are told, and what they may change. */
+/* Dispositions, masks, queues, alternate stacks, and what handlers are told. What they may change: contexts.c. */
 #include "suite.h"
 
 #include <setjmp.h>
@@ -399,93 +399,6 @@ CASE(sigwaitinfo_from_another_process) {
   EXPECT_EQ(sigwaitinfo(&set, &info), SIGUSR1);
   EXPECT_EQ(info.si_pid, pid);
   EXPECT_EQ(child_result(pid), 0);
-}
-
-/* ---- contexts ---- */
-
-static void after_jump(void) { _exit(55); }
-
-static void go_elsewhere(int signal, siginfo_t* info, void* context) {
-  (void)signal;
-  (void)info;
-  greg_t* const registers = ((ucontext_t*)context)->uc_mcontext.gregs;
-  registers[REG_RSP] = (registers[REG_RSP] - 256) / 16 * 16 - 8; /* as after a call */
-  registers[REG_RIP] = (greg_t)(uintptr_t)after_jump;
-}
-
-CASE(handler_may_change_rip) {
-  const pid_t pid = child_start();
-  if (pid == 0) {
-    install_info(SIGUSR1, go_elsewhere, 0);
-    raise(SIGUSR1);
-    _exit(1);
-  }
-  EXPECT_EQ(child_result(pid), 55);
-}
-
-static void change_rax(int signal, siginfo_t* info, void* context) {
-  (void)signal;
-  (void)info;
-  greg_t* const registers = ((ucontext_t*)context)->uc_mcontext.gregs;
-  registers[REG_RAX] = 4242;
-  registers[REG_RIP] += 2; /* past ud2 */
-}
-
-CASE(handler_may_change_rax) {
-  install_info(SIGILL, change_rax, 0);
-  uint64_t result = 1;
-  __asm__ volatile("ud2" : "+a"(result));
-  EXPECT_EQ(result, 4242);
-}
-
-CASE(registers_survive_a_handler) {
-  install(SIGUSR1, count_signal, 0);
-  uint64_t rbx = 1, r12 = 2, r13 = 3, r14 = 4, result;
-  const pid_t pid = getpid();
-  __asm__ volatile(
-      "mov %[b], %%rbx; mov %[c], %%r12; mov %[d], %%r13; mov %[e], %%r14\n"
-      "movq %%rbx, %%xmm7; pxor %%xmm8, %%xmm8\n"
-      "mov $62, %%eax; syscall\n" /* kill: the handler runs before the next instruction */
-      "movq %%xmm7, %%rcx; sub %%rbx, %%rcx; add %%rcx, %%rax\n"
-      "mov %%rbx, %[b]; mov %%r12, %[c]; mov %%r13, %[d]; mov %%r14, %[e]"
-      : "=&a"(result), [b] "+m"(rbx), [c] "+m"(r12), [d] "+m"(r13), [e] "+m"(r14)
-      : "D"((uint64_t)pid), "S"((uint64_t)SIGUSR1)
-      : "rbx", "rcx", "r11", "r12", "r13", "r14", "xmm7", "xmm8", "memory");
-  EXPECT_EQ(result, 0);
-  EXPECT(rbx == 1 && r12 == 2 && r13 == 3 && r14 == 4);
-  EXPECT_EQ(atomic_load(&handled), 1);
-}
-
-CASE(getcontext_sees_the_red_zone_untouched) {
-  /* A handler must not write to the 128 bytes below the stack pointer. */
-  install(SIGALRM, count_signal, SA_RESTART);
-  tick_every_us(500);
-  uint64_t wrong = 0;
-  while (atomic_load(&handled) < 20) {
-    uint64_t value;
-    __asm__ volatile(
-        "movq $0x1234567, -8(%%rsp); movq $0x7654321, -120(%%rsp)\n"
-        "mov $10000, %%ecx; 1: dec %%ecx; jnz 1b\n"
-        "mov -8(%%rsp), %0; sub $0x1234567, %0; mov -120(%%rsp), %%rcx; sub $0x7654321, %%rcx; or %%rcx, %0"
-        : "=&r"(value)
-        :
-        : "rcx", "cc", "memory");
-    wrong |= value;
-  }
-  EXPECT_EQ(wrong, 0);
-}
-
-CASE(longjmp_out_of_a_handler_restores_the_mask) {
-  sigset_t set;
-  install(SIGUSR1, jump_back, 0);
-  for (int i = 0; i < 100; ++i) {
-    if (sigsetjmp(jump, 1) == 0) {
-      raise(SIGUSR1);
-      EXPECT(!"reached");
-    }
-  }
-  EXPECT_OK(sigprocmask(SIG_SETMASK, NULL, &set));
-  EXPECT_EQ(sigismember(&set, SIGUSR1), 0);
 }
 
 CASE(handlers_in_handlers_of_other_signals) {

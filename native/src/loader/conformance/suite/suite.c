@@ -4,6 +4,7 @@
 #include <dirent.h>
 #include <fcntl.h>
 #include <stdarg.h>
+#include <sys/mman.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
@@ -11,7 +12,7 @@
 #include <sys/wait.h>
 
 /* Far longer than any case takes; only a case that hangs gets there. */
-enum { kCaseLimit_s = 30 };
+enum { kCaseLimit_s = 20 };
 
 char suite_program[4096];
 atomic_int handled;
@@ -20,6 +21,9 @@ static struct suite_case* cases;
 static struct suite_case** last_case = &cases;
 static struct suite_helper* helpers;
 static const char* current = "no case";
+/* Shared with all children of a case, so that only the first failure is told. Private if there is no shared memory. */
+static atomic_int own_failures;
+static atomic_int* failures = &own_failures;
 
 void suite_add_case(struct suite_case* added) {
   *last_case = added;
@@ -59,6 +63,9 @@ void suite_fail(const char* file, int line, const char* format, ...) {
   vsnprintf(why, sizeof(why), format, arguments);
   va_end(arguments);
   const char* const slash = strrchr(file, '/');
+  if (atomic_fetch_add(failures, 1) > 0) {
+    _exit(kSuiteFailed);
+  }
   say("%s FAILED %s:%d: %s\n", current, slash == NULL ? file : slash + 1, line, why);
   _exit(kSuiteFailed);
 }
@@ -202,6 +209,9 @@ static void make_folder(void) {
 }
 
 static void remove_folder(void) {
+  for (int fd = 3; fd < 10; ++fd) { /* a case may have used up all numbers */
+    close(fd);
+  }
   DIR* const dir = opendir(folder);
   if (dir == NULL || strcmp(folder, ".") == 0) {
     return;
@@ -253,6 +263,7 @@ static int wait_within_limit(pid_t pid, int* status) {
 
 static int run_forked(const struct suite_case* run) {
   current = run->name;
+  atomic_store(failures, 0);
   const pid_t pid = fork();
   if (pid == 0) {
     setpgid(0, 0);
@@ -263,7 +274,11 @@ static int run_forked(const struct suite_case* run) {
   if (pid < 0) {
     say("%s FAILED: fork: %s\n", run->name, strerrorname_np(errno));
   } else if (!wait_within_limit(pid, &status)) {
-    say("%s FAILED: timeout\n", run->name);
+    if (atomic_load(failures) == 0) {
+      say("%s FAILED: timeout\n", run->name);
+    }
+  } else if (atomic_load(failures) > 0) {
+    return 1;
   } else if (WIFSIGNALED(status)) {
     say("%s FAILED: signal %d\n", run->name, WTERMSIG(status));
   } else if (WEXITSTATUS(status) == 0) {
@@ -322,6 +337,8 @@ int main(int argc, char** argv) {
     return 0;
   }
   reset_process();
+  void* const shared = mmap(NULL, sizeof(*failures), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+  failures = shared == MAP_FAILED ? failures : shared;
   make_folder();
   const int status = argc > 1 ? run_one(argv[1]) : run_all();
   remove_folder();

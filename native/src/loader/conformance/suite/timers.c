@@ -164,7 +164,7 @@ CASE(itimer_errors_and_old_value) {
   EXPECT_OK(setitimer(ITIMER_REAL, &hour, NULL));
   EXPECT_OK(setitimer(ITIMER_REAL, &off, &old));
   EXPECT_EQ(old.it_interval.tv_sec, 5);
-  EXPECT(old.it_value.tv_sec == 3599 || old.it_value.tv_sec == 3600);
+  EXPECT(old.it_value.tv_sec > 3000 && old.it_value.tv_sec <= 3600);
 }
 
 CASE(itimer_prof_counts_cpu_time) {
@@ -182,8 +182,8 @@ CASE(itimer_prof_counts_cpu_time) {
 CASE(alarm_seconds) {
   EXPECT_EQ(alarm(100), 0);
   const unsigned left = alarm(50);
-  EXPECT(left == 100 || left == 99);
-  EXPECT_GE(alarm(0), 49);
+  EXPECT(left > 50 && left <= 100);
+  EXPECT_GE(alarm(0), 1);
   EXPECT_EQ(alarm(0), 0);
 }
 
@@ -198,7 +198,7 @@ CASE(alarm_is_not_inherited_but_survives_exec) {
   EXPECT_EQ(child_result(pid), 0);
 }
 
-HELPER(alarm_left) { return alarm(0) >= 190 ? 0 : 1; }
+HELPER(alarm_left) { return alarm(0) > 100 ? 0 : 1; }
 
 CASE(alarm_kills_by_default) {
   const pid_t pid = child_start();
@@ -270,7 +270,7 @@ CASE(posix_timer_absolute_and_gettime) {
   EXPECT_OK(timer_settime(timer, 0, &hour, NULL));
   EXPECT_OK(timer_gettime(timer, &now));
   EXPECT_EQ(now.it_interval.tv_sec, 3);
-  EXPECT(now.it_value.tv_sec == 3599 || now.it_value.tv_sec == 3600);
+  EXPECT(now.it_value.tv_sec > 3000 && now.it_value.tv_sec <= 3600);
 }
 
 CASE(posix_timer_without_signal) {

@@ -1,0 +1,26 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <sys/types.h>
+
+#include <cstdint>
+#include <string>
+
+#include "base/error.h"
+#include "base/unique_fd.h"
+
+namespace junction {
+
+/// A running instance that is to be cloned, as its status.json describes it.
+struct TemplateInstance {
+  pid_t pid = -1;  // of its first process
+  UniqueFd pid_fd;
+  uint32_t uid_base = 0;
+  uint32_t host_uid = 0;  // of its guest, on the host
+  uint32_t host_gid = 0;
+};
+
+/// Looks the instance up whose --instance_dir is `dir`. Fails if it does not run (any more).
+Result<TemplateInstance> FindTemplate(const std::string& dir);
+
+}  // namespace junction
