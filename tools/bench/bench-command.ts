@@ -1,18 +1,22 @@
 // SPDX-License-Identifier: Apache-2.0
-import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { chmod, mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 
 import { writeAesPayload } from './aes-payload.ts';
-import { BenchStack } from './bench-stack.ts';
+import type { Bench, BenchOutcome } from './bench.ts';
+import { kernelBench } from './kernel/kernel-bench.ts';
 import { loadBinary, LoadClient } from './load.ts';
-import { runMainBench, storeRaw } from './main-bench.ts';
+import { mainBench } from './main-bench.ts';
 import { median } from './measurement.ts';
 import { renderSvg, renderTable } from './report.ts';
 
+/** What `./junction bench` can measure. */
+export const benches: Readonly<Record<string, Bench>> = { main: mainBench, kernel: kernelBench };
+
 export interface BenchCommandOptions {
   readonly root: string;
-  /** `main` is the only bench so far. */
+  /** A key of `benches`. */
   readonly bench: string;
   readonly rounds: number;
   /** Short measurements: shows that the bench works, not what the system can do. */
@@ -23,57 +27,57 @@ export interface BenchCommandOptions {
   readonly environment: NodeJS.ProcessEnv;
 }
 
+const quickRounds = 3;
+
 /** Runs a bench and prints its results; answers the process's exit status: 0 all targets hold, 3 some are missed. */
 export async function runBenchCommand(options: BenchCommandOptions): Promise<number> {
+  const bench = benches[options.bench];
+  if (bench === undefined) {
+    throw new Error(`there is no bench '${options.bench}', only ${Object.keys(benches).join(' and ')}`);
+  }
   const progress = (line: string): void => {
     process.stderr.write(`bench: ${line}\n`);
   };
   const workFolder = await mkdtemp(join(tmpdir(), 'junction-bench-'));
-  const load = new LoadClient(loadBinary(options.root), writeAesPayload(workFolder));
-  const stack = new BenchStack(
-    {
-      root: options.root,
-      stack: 'bench',
-      portBase: 18080,
-      functionBinary: join(options.root, 'functions/dist/bin/aes'),
-      progress,
-    },
-    options.environment,
-  );
+  await chmod(workFolder, 0o755); // guests are other users
   try {
-    await stack.start();
-    const outcome = await runMainBench(stack, load, {
-      rounds: options.quick ? 3 : options.rounds,
-      durationMs: options.quick ? 150 : 250,
-      idleSeconds: options.quick ? 3 : 20,
+    const outcome = await bench({
+      root: options.root,
+      rounds: options.quick ? quickRounds : options.rounds,
+      quick: options.quick,
       workFolder,
+      load: new LoadClient(loadBinary(options.root), writeAesPayload(workFolder)),
+      environment: options.environment,
       progress,
     });
-    await mkdir(options.out, { recursive: true });
-    await storeRaw(join(options.out, 'main.raw.json'), outcome);
-    for (const idle of ['stock', 'shallow']) {
-      const part = outcome.results.filter((result) => result.name.startsWith(`${idle}:`));
-      await writeFile(join(options.out, `main-${idle}.svg`), renderSvg(`bench main, ${idle} idle states`, part));
-    }
-    const rest = outcome.results.filter((result) => result.ratio === null);
-    await writeFile(join(options.out, 'main-node.svg'), renderSvg('bench main, the node', rest));
-    if (options.json) {
-      process.stdout.write(`${JSON.stringify({ results: outcome.results })}\n`);
-    } else {
-      process.stdout.write(`${renderTable(outcome.results)}\n`);
-      for (const { name, rssBytes } of outcome.processes) {
-        process.stdout.write(`  ${name.padEnd(24)} ${(rssBytes / 1e6).toFixed(0)} MB resident\n`);
-      }
-      process.stdout.write(
-        `cross-core ping-pong while this ran: ${outcome.pingPongNs.map((ns) => ns.toFixed(0)).join(', ')} ns`,
-      );
-      process.stdout.write(` (median ${median(outcome.pingPongNs).toFixed(0)} ns)\n`);
-    }
+    await store(options.out, options.bench, outcome);
+    print(outcome, options.json);
     return outcome.results.every((result) => result.holds) ? 0 : 3;
   } finally {
-    await stack.stop().catch((error: unknown) => {
-      progress(`the bench stack did not stop: ${String(error)}`);
-    });
     await rm(workFolder, { recursive: true, force: true });
   }
+}
+
+/** Plots, and the raw samples beside them, so that every printed figure can be checked. */
+async function store(folder: string, name: string, outcome: BenchOutcome): Promise<void> {
+  await mkdir(folder, { recursive: true });
+  const content = { pingPongNs: median(outcome.pingPongNs), raw: outcome.raw, results: outcome.results };
+  await writeFile(join(folder, `${name}.raw.json`), `${JSON.stringify(content, null, 1)}\n`);
+  for (const plot of outcome.plots) {
+    await writeFile(join(folder, plot.file), renderSvg(plot.title, plot.results));
+  }
+}
+
+function print(outcome: BenchOutcome, asJson: boolean): void {
+  if (asJson) {
+    process.stdout.write(`${JSON.stringify({ results: outcome.results })}\n`);
+    return;
+  }
+  const pingPongs = outcome.pingPongNs.map((ns) => ns.toFixed(0)).join(', ');
+  const lines = [
+    renderTable(outcome.results),
+    ...outcome.notes.map((note) => `  ${note}`),
+    `cross-core ping-pong while this ran: ${pingPongs} ns (median ${median(outcome.pingPongNs).toFixed(0)} ns)`,
+  ];
+  process.stdout.write(`${lines.join('\n')}\n`);
 }

@@ -1,9 +1,17 @@
 // SPDX-License-Identifier: Apache-2.0
 import { execFile } from 'node:child_process';
-import { copyFile, mkdir, readdir, readFile, rm, writeFile } from 'node:fs/promises';
+import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { promisify } from 'node:util';
+
+import {
+  instanceCommand,
+  prepareFunctionImage,
+  writeInstanceConfig,
+  type InstanceCommand,
+} from './instance-command.ts';
+import { cpuNs } from './process-figures.ts';
 
 const run = promisify(execFile);
 
@@ -70,33 +78,10 @@ export class BenchStack {
   }
 
   /** A root file system with nothing but the function, and the command that starts it in an instance. */
-  async prepareInstance(folder: string): Promise<{ command: string[]; controlFile: string }> {
-    const rootfs = join(folder, 'rootfs');
-    await rm(folder, { recursive: true, force: true });
-    await mkdir(rootfs, { recursive: true });
-    await copyFile(this.functionBinary, join(rootfs, 'aes'));
-    const config = join(folder, 'config');
-    await writeFile(
-      config,
-      'host_addr 192.168.127.2\nhost_netmask 255.255.255.0\nhost_gateway 192.168.127.1\nruntime_kthreads 1\n',
-    );
-    const controlFile = join('/dev/shm', `junction-bench-${process.pid.toString()}.control`);
-    const junctionRun = join(this.root, 'native/build/release/junction_run');
-    return {
-      controlFile,
-      command: [
-        junctionRun,
-        config,
-        '--chroot_path',
-        rootfs,
-        '--control',
-        controlFile,
-        '--uid_base',
-        '1879048192',
-        '--',
-        '/aes',
-      ],
-    };
+  async prepareInstance(folder: string): Promise<InstanceCommand> {
+    const rootfs = await prepareFunctionImage(folder, this.functionBinary);
+    const config = await writeInstanceConfig(folder, 1);
+    return instanceCommand(this.root, config, { chrootPath: rootfs }, ['/aes']);
   }
 
   /** Scales the function to zero and waits until its replica is gone. */
@@ -166,17 +151,4 @@ export class BenchStack {
     const credentials = Buffer.from(`${user}:${password}`).toString('base64');
     return fetch(`${gatewayUrl}${path}`, { ...init, headers: { authorization: `Basic ${credentials}` } });
   }
-}
-
-/** Nanoseconds on a CPU so far of all threads of the processes (proc(5), schedstat); one that has ended counts nothing. */
-async function cpuNs(pids: readonly number[]): Promise<number> {
-  let total = 0;
-  for (const pid of pids) {
-    const tasks = `/proc/${pid.toString()}/task`;
-    for (const tid of await readdir(tasks).catch(() => [])) {
-      const text = await readFile(join(tasks, tid, 'schedstat'), 'utf8').catch(() => '0');
-      total += Number(text.split(' ')[0]);
-    }
-  }
-  return total;
 }

@@ -15,6 +15,13 @@ export interface Throughput {
   readonly p99_ns: number;
 }
 
+export interface FirstAnswer {
+  /** From just before the start of the command. */
+  readonly fromStartNs: number;
+  /** From when junction_run asked for the guest's process: what its own start takes is not in it. Of a plain program the same. */
+  readonly fromAskedNs: number;
+}
+
 /** Where the native build puts the measuring client of this checkout. */
 export function loadBinary(root: string): string {
   return join(root, 'native/build/release/src/bench/junction_load');
@@ -42,22 +49,30 @@ export class LoadClient {
     return (result as { samples_ns: number[] }).samples_ns;
   }
 
-  async throughput(url: string, connections: number, durationMs: number): Promise<Throughput> {
+  /** `warmupMs` 0: every answer counts. */
+  async throughput(url: string, connections: number, durationMs: number, warmupMs = 300): Promise<Throughput> {
     const result = await this.run('throughput', [
       ...this.request(url),
       '--connections',
       connections.toString(),
       '--duration-ms',
       durationMs.toString(),
+      '--warmup-ms',
+      warmupMs.toString(),
     ]);
     return result as Throughput;
   }
 
-  /** Nanoseconds from just before the start of `command` to its first right answer. */
-  async firstAnswer(url: string, command: readonly string[], controlFile?: string): Promise<number> {
-    const control = controlFile === undefined ? [] : ['--control', controlFile];
-    const result = await this.run('start', [...this.request(url), ...control, '--', ...command]);
-    return (result as { first_answer_ns: number }).first_answer_ns;
+  /** Starts `command` and waits for its first right answer; the control file tells the port of an instance. */
+  async firstAnswer(
+    url: string,
+    command: readonly string[],
+    more: { controlFile?: string; environment?: NodeJS.ProcessEnv } = {},
+  ): Promise<FirstAnswer> {
+    const control = more.controlFile === undefined ? [] : ['--control', more.controlFile];
+    const result = await this.run('start', [...this.request(url), ...control, '--', ...command], more.environment);
+    const { first_answer_ns, from_asked_ns } = result as { first_answer_ns: number; from_asked_ns: number };
+    return { fromStartNs: first_answer_ns, fromAskedNs: from_asked_ns };
   }
 
   /** Nanoseconds of a cache line's round trip between the two cores. */
@@ -69,8 +84,8 @@ export class LoadClient {
     return ['--url', url, '--body', this.payload.bodyFile, '--expect', this.payload.expectedFile];
   }
 
-  private async run(verb: string, args: readonly string[]): Promise<unknown> {
-    const child = spawn(this.binary, [verb, ...args], { stdio: ['ignore', 'pipe', 'pipe'] });
+  private async run(verb: string, args: readonly string[], environment?: NodeJS.ProcessEnv): Promise<unknown> {
+    const child = spawn(this.binary, [verb, ...args], { stdio: ['ignore', 'pipe', 'pipe'], env: environment });
     const output = { stdout: '', stderr: '' };
     child.stdout.setEncoding('utf8').on('data', (text: string) => (output.stdout += text));
     child.stderr.setEncoding('utf8').on('data', (text: string) => (output.stderr += text));

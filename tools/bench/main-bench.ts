@@ -1,16 +1,16 @@
 // SPDX-License-Identifier: Apache-2.0
 // `./junction bench main`: the main job against the same binary called directly and against nginx in front of it.
-import { mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 
-import type { BenchStack } from './bench-stack.ts';
+import type { Bench } from './bench.ts';
+import { BenchStack } from './bench-stack.ts';
 import { holdShallow, type IdleStates } from './idle-states.ts';
 import type { LoadClient } from './load.ts';
 import { bestOf, bound, compare, interleave, median, quantile, type Result, type Series } from './measurement.ts';
 import { present } from './present.ts';
 import { startDirect, startNginx, type Reference } from './references.ts';
 
-export interface MainBenchOptions {
+interface MainBenchOptions {
   /** At least 7 for a result that counts. */
   readonly rounds: number;
   /** Milliseconds of each throughput measurement. */
@@ -21,7 +21,7 @@ export interface MainBenchOptions {
   readonly progress: (line: string) => void;
 }
 
-export interface MainBenchOutcome {
+interface MainBenchOutcome {
   readonly results: Result[];
   /** Median cross-core round trip while this ran, nanoseconds. */
   readonly pingPongNs: number[];
@@ -48,12 +48,54 @@ function pick(series: readonly Series[], names: readonly string[]): Series[] {
   return series.filter((entry) => names.includes(entry.contestant));
 }
 
-/** Runs every part and answers all results; the caller prints and stores them. */
-export async function runMainBench(
-  stack: BenchStack,
-  load: LoadClient,
-  options: MainBenchOptions,
-): Promise<MainBenchOutcome> {
+/** The main job, on a stack of its own. */
+export const mainBench: Bench = async (settings) => {
+  const stack = new BenchStack(
+    {
+      root: settings.root,
+      stack: 'bench',
+      portBase: 18080,
+      functionBinary: join(settings.root, 'functions/dist/bin/aes'),
+      progress: settings.progress,
+    },
+    settings.environment,
+  );
+  try {
+    await stack.start();
+    const outcome = await measureAll(stack, settings.load, {
+      rounds: settings.rounds,
+      durationMs: settings.quick ? 150 : 250,
+      idleSeconds: settings.quick ? 3 : 20,
+      workFolder: settings.workFolder,
+      progress: settings.progress,
+    });
+    const { results } = outcome;
+    return {
+      ...outcome,
+      plots: [
+        ...(['stock', 'shallow'] as const).map((idle) => ({
+          file: `main-${idle}.svg`,
+          title: `bench main, ${idle} idle states`,
+          results: results.filter((result) => result.name.startsWith(`${idle}:`)),
+        })),
+        {
+          file: 'main-node.svg',
+          title: 'bench main, the node',
+          results: results.filter((result) => result.ratio === null),
+        },
+      ],
+      notes: outcome.processes.map(
+        ({ name, rssBytes }) => `${name.padEnd(24)} ${(rssBytes / 1e6).toFixed(0)} MB resident`,
+      ),
+    };
+  } finally {
+    await stack.stop().catch((error: unknown) => {
+      settings.progress(`the bench stack did not stop: ${String(error)}`);
+    });
+  }
+};
+
+async function measureAll(stack: BenchStack, load: LoadClient, options: MainBenchOptions): Promise<MainBenchOutcome> {
   const results: Result[] = [];
   const raw: Record<string, Series[]> = {};
   const pingPongNs: number[] = [];
@@ -161,7 +203,7 @@ async function measureStarts(
   const startMs: number[] = [];
   const coldMs: number[] = [];
   for (let round = 0; round < Math.max(options.rounds, 7); round += 1) {
-    startMs.push((await load.firstAnswer('http://127.0.0.1:1/', instance.command, instance.controlFile)) / milli);
+    startMs.push((await load.firstAnswer('http://127.0.0.1:1/', instance.command, instance)).fromStartNs / milli);
     await stack.scaleToZero();
     coldMs.push(median(await load.sequential(stack.invokeUrl, 1, 0)) / milli);
   }
@@ -194,11 +236,4 @@ async function measureIdle(
     bound('resident memory of the control plane', 'MB', 'lower', [totalMb], 600),
   );
   return processes;
-}
-
-/** Writes the raw samples beside the plots, so that every printed figure can be checked. */
-export async function storeRaw(file: string, outcome: MainBenchOutcome): Promise<void> {
-  await mkdir(join(file, '..'), { recursive: true });
-  const content = { pingPongNs: median(outcome.pingPongNs), raw: outcome.raw, results: outcome.results };
-  await writeFile(file, `${JSON.stringify(content, null, 1)}\n`);
 }

@@ -37,7 +37,8 @@ async function accepts(port: number): Promise<boolean> {
   });
 }
 
-async function waitUntilAccepts(port: number, child: ChildProcess, what: string): Promise<void> {
+/** Waits until somebody listens on the port; an error if `child` has ended or 10 s have passed. */
+export async function waitUntilAccepts(port: number, child: ChildProcess, what: string): Promise<void> {
   const deadline = Date.now() + 10_000;
   while (!(await accepts(port))) {
     if (child.exitCode !== null || Date.now() > deadline) {
@@ -47,7 +48,8 @@ async function waitUntilAccepts(port: number, child: ChildProcess, what: string)
   }
 }
 
-function stopper(child: ChildProcess): () => Promise<void> {
+/** What ends `child` and waits for that. */
+export function stopper(child: ChildProcess): () => Promise<void> {
   return async () => {
     if (child.exitCode === null && child.signalCode === null) {
       const closed = new Promise((resolve) => child.once('close', resolve));

@@ -40,6 +40,15 @@ function escapeXml(text: string): string {
   return text.replaceAll('&', '&amp;').replaceAll('<', '&lt;').replaceAll('>', '&gt;');
 }
 
+/** 1 = just met; where the target is nothing at all, any value is off the scale. */
+function shareOfTarget(result: Result): number {
+  const value = result.ratio ?? result.ours;
+  if (result.target !== 0) {
+    return value / result.target;
+  }
+  return value === 0 ? 0 : Infinity;
+}
+
 /**
  * A bar chart of how each target was met: the bar is the ratio to the target's bound, the line at 1 is the bound itself.
  * A bar that must stay left of the line is green when it does.
@@ -48,7 +57,7 @@ export function renderSvg(title: string, results: readonly Result[]): string {
   const height = 40 + results.length * (barHeight + 6) + 20;
   const scale = plotWidth / 2;
   const bars = results.map((result, row) => {
-    const share = (result.ratio ?? result.ours) / result.target;
+    const share = shareOfTarget(result);
     const width = Math.min(share, 2) * scale;
     const y = 40 + row * (barHeight + 6);
     const value = `${figure(result.ours)} ${result.unit}${result.reference === null ? '' : ` against ${figure(result.reference)}`}`;

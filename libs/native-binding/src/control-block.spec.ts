@@ -6,6 +6,7 @@ import { afterThisTest, testAddonFile, testFolder } from './addon.fixture.js';
 import { ControlBlock } from './control-block.js';
 
 // Offsets of native/src/base/control_block.h.
+const VERSION = 3;
 const CORE_LIMIT = 64;
 const LISTEN_SEQ = 128;
 const PORTS = 256;
@@ -16,7 +17,7 @@ const THREAD_SIZE = 64;
 function blankBlock(): Buffer {
   const block = Buffer.alloc(65_536);
   block.write('JCNTCTL1', 0, 'latin1');
-  block.writeUInt32LE(3, 8);
+  block.writeUInt32LE(VERSION, 8);
   block.writeUInt32LE(block.length, 12);
   block.writeUInt32LE(2, CORE_LIMIT);
   return block;
@@ -99,7 +100,7 @@ describe('ControlBlock', () => {
     const wrongMagic = blankBlock();
     wrongMagic.writeUInt8(0, 0);
     const wrongVersion = blankBlock();
-    wrongVersion.writeUInt32LE(2, 8);
+    wrongVersion.writeUInt32LE(VERSION + 1, 8);
     for (const bytes of [wrongMagic, wrongVersion, Buffer.alloc(10), Buffer.alloc(0)]) {
       expect(() => open(writeBlock(bytes))).toThrow(expect.objectContaining({ code: 'ERR_NATIVE_FORMAT' }));
     }

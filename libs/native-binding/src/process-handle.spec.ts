@@ -67,7 +67,7 @@ describe('ProcessHandle', () => {
 
   it('gives the program default signals: none ignored, none blocked', async () => {
     const stdoutFile = join(testFolder(), 'out');
-    await end(shell('grep -E "^Sig(Ign|Blk)" /proc/$$/status', { stdoutFile }));
+    await end(shell('exec grep -E "^Sig(Ign|Blk)" /proc/self/status', { stdoutFile }));
     expect(readFileSync(stdoutFile, 'utf8')).toMatch(/SigBlk:\s0+\nSigIgn:\s0+\n/);
   });
 

@@ -4,6 +4,7 @@
 #include <fcntl.h>
 #include <linux/futex.h>
 #include <sys/mman.h>
+#include <sys/prctl.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
 #include <sys/time.h>
@@ -200,6 +201,7 @@ class Child {
       Fail(CloneStep::kAttach, error);
     }
     HostCall(SYS_setsid);
+    HostCall(SYS_prctl, PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0);  // HangOnClone
     if (const int64_t error = Isolate(); error != 0) {
       Fail(CloneStep::kIsolation, error);
     }

@@ -133,7 +133,7 @@ void AddBacktrace(Report& report, const GuestThread& thread) {
 
 void ReportCrash(GuestThread& thread, const siginfo_t& info) {
   const File* const file = GetFile(kErrorFd);
-  if (!g_image.crash_report || file == nullptr || file->is_virtual()) {
+  if (!TheInstance().has_crash_reports || file == nullptr || file->is_virtual()) {
     return;
   }
   Report report;

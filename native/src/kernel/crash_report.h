@@ -7,7 +7,7 @@
 
 namespace junction {
 
-/// Describes on descriptor 2 why the current process is about to be ended by `info`, if ProcessImage::crash_report says so. Kernel
+/// Describes on descriptor 2 why the current process is about to be ended by `info`, if Instance::has_crash_reports says so. Kernel
 /// lock held; released meanwhile.
 void ReportCrash(GuestThread& thread, const siginfo_t& info);
 

@@ -173,6 +173,13 @@ void TakeTrappedCall(const siginfo_t& info, ucontext_t& context) {
     return;
   }
   g_image.control->sud_traps.fetch_add(1, std::memory_order_relaxed);
+  if (CurrentKthread()->in_kernel.load(std::memory_order_relaxed) != 0) {
+    // The kernel itself, in the vDSO: where the host has no clock that user space can read, that makes a host call.
+    auto* const registers = context.uc_mcontext.gregs;
+    registers[REG_RAX] = HostCall(static_cast<long>(registers[REG_RAX]), registers[REG_RDI], registers[REG_RSI],
+                                  registers[REG_RDX], registers[REG_R10], registers[REG_R8], registers[REG_R9]);
+    return;
+  }
   context.uc_mcontext.gregs[REG_RCX] = context.uc_mcontext.gregs[REG_RIP];
   GoTo(context, junction_entry);
 }
@@ -184,7 +191,7 @@ void NoteSignal(Kthread& kthread, int signal, const siginfo_t& info) {
     }
     return;  // else whoever kicks has set the attention word
   }
-  if (signal == kCloneSignal) {
+  if (signal == kCloneSignal && info.si_code == SI_QUEUE) {
     NoteCloneRequest(reinterpret_cast<uint64_t>(info.si_value.sival_ptr));
     kthread.attention.fetch_or(kAttentionIdle, std::memory_order_release);
     kthread.park_word.store(1, std::memory_order_release);
@@ -240,6 +247,10 @@ void TakeHostSignals(Kthread& kthread) {
     const int signal = __builtin_ctzll(arrived) + 1;
     if (signal == SIGCHLD) {
       ReapHostDeaths();
+      continue;
+    }
+    if (signal == kCloneSignal) {
+      EndIfOrphanOfClone();
       continue;
     }
     siginfo_t info = {};  // SI_USER of process 0: from outside of the instance

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include <sys/stat.h>
+
 #include <cstddef>
 #include <cstdint>
 
@@ -16,6 +18,9 @@ void UnreferenceObject(MappedObject* object);
 
 /// A reference to the object that mapping `fd` shows, named as the host names it. Memory lock held, kernel lock not. 0 or -errno.
 int64_t ObjectOfDescriptor(AddressSpace& space, int fd, bool is_shared, MappedObject** out);
+
+/// The same for a regular file whose status is known. (Without a name if the host gives none.)
+int64_t ObjectOfFile(const struct stat& status, int fd, MappedObject** out);
 
 /// A new shared anonymous object, named as Linux does. Kernel lock held; null if memory is short.
 MappedObject* NewAnonymousObject();

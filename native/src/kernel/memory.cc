@@ -89,17 +89,11 @@ bool FindSharedPlace(AddressSpace& space, uint64_t address, SharedPlace& out) {
   return true;
 }
 
-void RecordMapping(AddressSpace& space, uint64_t address, uint64_t size_bytes, int protection, int flags, int fd,
-                   uint64_t offset, const char* path) {
-  MappedObject* object = nullptr;
-  if (fd >= 0) {
-    const KernelUnlockGuard unlocked;
-    if (ObjectOfDescriptor(space, fd, (flags & MAP_SHARED) != 0, &object) != 0) {
-      return;
-    }
-  } else if (path != nullptr && path[0] != '\0') {
-    object = NewMappedObject(kNamedMemory, 0, path, TextLength(path));
-  }
+namespace {
+
+// Takes the reference to `object`.
+void Insert(AddressSpace& space, uint64_t address, uint64_t size_bytes, int protection, int flags, MappedObject* object,
+            uint64_t offset) {
   if (!SetSpareVmasAside(space)) {
     UnreferenceObject(object);
     return;
@@ -111,6 +105,30 @@ void RecordMapping(AddressSpace& space, uint64_t address, uint64_t size_bytes, i
   mapping.offset = offset;
   mapping.flags = (static_cast<uint32_t>(protection) & kVmaProtection) | ((flags & MAP_SHARED) != 0 ? kVmaShared : 0U);
   InsertVma(space, mapping);
+}
+
+}  // namespace
+
+void RecordMapping(AddressSpace& space, uint64_t address, uint64_t size_bytes, int protection, int flags, int fd,
+                   uint64_t offset, const char* path) {
+  MappedObject* object = nullptr;
+  if (fd >= 0) {
+    const KernelUnlockGuard unlocked;
+    if (ObjectOfDescriptor(space, fd, (flags & MAP_SHARED) != 0, &object) != 0) {
+      return;
+    }
+  } else if (path != nullptr && path[0] != '\0') {
+    object = NewMappedObject(kNamedMemory, 0, path, TextLength(path));
+  }
+  Insert(space, address, size_bytes, protection, flags, object, offset);
+}
+
+void RecordObject(AddressSpace& space, uint64_t address, uint64_t size_bytes, int protection, MappedObject* object,
+                  uint64_t offset) {
+  if (object != nullptr) {
+    ++object->references;
+  }
+  Insert(space, address, size_bytes, protection, MAP_PRIVATE, object, offset);
 }
 
 // Free to held costs one atomic; only who finds it held takes the kernel lock, and under that lock nobody can miss the wake-up.

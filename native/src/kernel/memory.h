@@ -59,6 +59,10 @@ bool FindSharedPlace(AddressSpace& space, uint64_t address, SharedPlace& out);
 void RecordMapping(AddressSpace& space, uint64_t address, uint64_t size_bytes, int protection, int flags, int fd,
                    uint64_t offset, const char* path);
 
+/// The same for a file whose object is known already (mapped_object.h; another reference is taken), null: anonymous memory. Private.
+void RecordObject(AddressSpace& space, uint64_t address, uint64_t size_bytes, int protection, MappedObject* object,
+                  uint64_t offset);
+
 /// Changes of mappings that make host calls are serialised by this (kernel lock not held; parks the uthread, so other uthreads go on).
 void LockMemory(AddressSpace& space);
 void UnlockMemory(AddressSpace& space);

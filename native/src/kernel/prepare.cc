@@ -19,16 +19,23 @@
 #include "uthread/host_call.h"
 #include "uthread/vector_state.h"
 
+extern "C" void junction_entry();
+
 namespace junction {
 namespace {
 
-void CountInControlBlock(Kthread& kthread) {
+void SetUpKthread(Kthread& kthread) {
+  kthread.entry = &junction_entry;
   ControlThread* const slot = ClaimControlThread(g_image.control, kthread.host_tid);
   kthread.syscall_counter = &slot->guest_syscalls;
   kthread.group->kthread_limit = g_image.control->core_limit.load(std::memory_order_relaxed);
 }
 
 int64_t MoveControlBlock(ControlBlock* control) {
+  if (reinterpret_cast<uint64_t>(control) == kControlBlockAddress) {
+    g_image.control = control;
+    return 0;
+  }
   const int64_t moved = HostCall(SYS_mremap, control, kControlBlockSize_bytes, kControlBlockSize_bytes,
                                  MREMAP_MAYMOVE | MREMAP_FIXED, kControlBlockAddress);
   if (IsHostError(moved)) {
@@ -59,7 +66,7 @@ int64_t PrepareKernel(int arena_fd, ControlBlock* control, uint64_t vdso) {
       .uthread_is_gone = &ForgetThread,
       .take_host_signals = &TakeHostSignals,
       .at_idle = &ServeCloneRequests,
-      .kthread_attached = &CountInControlBlock,
+      .kthread_attached = &SetUpKthread,
   };
   return 0;
 }

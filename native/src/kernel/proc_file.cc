@@ -11,6 +11,24 @@ ProcPath ReadProcPath(uint64_t path) {
   return CopyTextFromGuest(text, path, sizeof(text)) > 0 ? ParseProcPath(text) : ProcPath{};
 }
 
+bool TranslateProcPath(uint64_t path, char (&out)[kProcPathCapacity_bytes + 16]) {
+  const Instance& instance = TheInstance();
+  char text[kProcPathCapacity_bytes];
+  if (!instance.is_clone) {
+    return false;
+  }
+  const int64_t length = CopyTextFromGuest(text, path, sizeof(text));
+  TextBuffer<32> own;
+  own.Add("/proc/").AddSigned(instance.init->pid).AddChar('/');
+  if (length < static_cast<int64_t>(own.size()) || __builtin_memcmp(text, own.data(), own.size()) != 0) {
+    return false;
+  }
+  TextBuffer<sizeof(out)> host;
+  host.Add("/proc/").AddSigned(instance.init->group.host_pid).AddChar('/').Add(text + own.size()).AddChar('\0');
+  __builtin_memcpy(out, host.data(), host.size());
+  return true;
+}
+
 UProc* ProcessOf(const ProcPath& path) { return path.pid == 0 ? &CurrentProcess() : FindProcess(path.pid); }
 
 File* VirtualFileOf(const ProcPath& path) {

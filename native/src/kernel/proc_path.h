@@ -33,6 +33,10 @@ ProcPath ParseProcPath(const char* text);
 /// The same for a path of the guest; kNone for one that cannot be read: the host finds its error. Any context.
 ProcPath ReadProcPath(uint64_t path);
 
+/// The host has the first process of a clone under another number than the guest. True if `path` is one of its folder below /proc; `out` is the
+/// host's then. Kernel lock held.
+bool TranslateProcPath(uint64_t path, char (&out)[kProcPathCapacity_bytes + 16]);
+
 /// The process that a path means, null if the instance has none such. Kernel lock held.
 UProc* ProcessOf(const ProcPath& path);
 

@@ -7,6 +7,7 @@
 
 #include <csignal>
 
+#include "base/clone_protocol.h"
 #include "kernel/control_slots.h"
 #include "kernel/file.h"
 #include "kernel/memory.h"
@@ -257,6 +258,20 @@ void ReapHostDeaths() {
     }
     EndProcess(process, nullptr);
   });
+}
+
+void EndIfOrphanOfClone() {
+  const bool is_first = CurrentKthread()->group == &TheInstance().init->group;
+  if (TheInstance().is_clone && !is_first && HostCall(SYS_getppid) == kInitPid) {
+    while (true) {
+      HostCall(SYS_exit_group, 128 + SIGKILL);
+    }
+  }
+}
+
+void HangOnClone() {
+  HostCall(SYS_prctl, PR_SET_PDEATHSIG, kCloneSignal, 0, 0, 0);
+  EndIfOrphanOfClone();  // it may have come too late
 }
 
 void ExitHostProcess(UProc& process) {

@@ -36,6 +36,9 @@ void SetHostMask(uint64_t mask) { HostCall(SYS_rt_sigprocmask, SIG_SETMASK, &mas
 // A host thread begins: the first code of a child. All host signals are blocked.
 [[noreturn]] void RunChild(Kthread& kthread, bool shares_memory) {
   KERNEL_CHECK(AttachKthread(kthread) == 0);
+  if (TheInstance().is_clone) {
+    HangOnClone();
+  }
   {
     const KernelLockGuard lock;
     UProc& process = ProcessOf(kthread);

@@ -74,6 +74,7 @@ int64_t MakeFirstProcess(const ProcessStart& start, Kthread** kthread) {
   }
   Arena().kernel_root = instance;
   instance->init = process;
+  instance->has_crash_reports = g_image.crash_report;
   process->pid = static_cast<int32_t>(HostCall(SYS_getpid));
   process->group.host_pid = process->pid;
   process->process_group = static_cast<int32_t>(HostCall(SYS_getpgid, 0));

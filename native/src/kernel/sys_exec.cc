@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// execve: the host executes junction_run itself, which maps the arena again and goes on with the same UProc (RunSecondStage). Everything
+// execve: the host executes junction_run itself, which maps the arena again and goes on with the same UProc (loader/second_stage.cc). Everything
 // that may be wrong with the program is found out before, so that the guest gets its error and lives on. The environment and the
 // limits pass by the host's own rules. Read first: execve(2), de_thread in Linux' fs/exec.c.
 //

@@ -171,6 +171,10 @@ int64_t OpenPath(Opening opening) {
     default:
       break;
   }
+  char translated[kProcPathCapacity_bytes + 16];
+  if (TranslateProcPath(opening.path, translated)) {
+    opening.path = reinterpret_cast<uint64_t>(translated);
+  }
   if (const int64_t error = CheckDirectory(opening.directory, opening.path); error != 0) {
     return error;
   }

@@ -98,6 +98,8 @@ struct Instance {
   GuestThread** threads_by_id;  // thread_ids.cc
   uint64_t output_inodes[2];    // of the pipes behind descriptors 1 and 2 at the start
   bool is_clone;                // of another instance: not the first process of its pid namespace
+  struct MappedObject* recent_objects[64];  // mapped_object.cc
+  bool has_crash_reports;       // a guest that dies of a fault is described on descriptor 2
   List dying;  // UProc::instance_node: waited for, but the host process may still stand on their memory
 };
 
@@ -161,7 +163,7 @@ struct ProcessImage {
   int control_fd = -1;  // as ReserveHostFd named it, of a clone: the path of its control block is its template's
   char control_path[PATH_MAX] = {};
   char plan_path[PATH_MAX] = {};
-  bool crash_report = false;  // a guest that dies of a fault is described on descriptor 2
+  bool crash_report = false;  // of the first process: becomes Instance::has_crash_reports
 };
 extern ProcessImage g_image;
 

@@ -16,7 +16,7 @@ struct MappedObject {
   uint32_t name_size_bytes;
   uint64_t device;  // st_dev, or one of the numbers below
   uint64_t inode;   // st_ino, or which anonymous object
-  // the name follows: what /proc/self/maps prints, no NUL
+  // the name follows: what /proc/self/maps prints; its NUL is not counted
   const char* name() const { return reinterpret_cast<const char*>(this + 1); }
   char* name() { return reinterpret_cast<char*>(this + 1); }
 };

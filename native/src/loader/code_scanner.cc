@@ -7,14 +7,14 @@ namespace junction {
 namespace {
 
 constexpr uint32_t kMaxFunction_bytes = 32768;  // decoded at most before a site
-constexpr uint32_t kMaxTrail = 6;               // instructions before a site that may be moved
+constexpr size_t kMaxText_bytes = 0x7fff0000;
+constexpr uint32_t kMaxTrail = 6;  // instructions before a site that may be moved
 constexpr uint32_t kMaxMoved_bytes = 40;
 constexpr uint32_t kSyncDistance_bytes = 160;  // where there is no known start: decode from so far before,
 constexpr uint32_t kSyncStarts = 32;           // from so many places in a row
 constexpr uint32_t kPaddingSearch_bytes = 4096;
 constexpr uint32_t kTableSearch_bytes =
     512;  // an indirect jump so near may be a switch that lands between our instructions
-constexpr size_t kMaxText_bytes = 0x7fff0000;
 
 using Bytes = std::span<const uint8_t>;
 
@@ -28,7 +28,9 @@ int32_t Read32(Bytes bytes, size_t at) {
 struct Trail {
   uint32_t starts[kMaxTrail] = {};
   uint32_t count = 0;
-  uint32_t function = 0;  // start of the function, or of what is looked at in its stead
+  uint32_t function = 0;      // start of the function, or of what is looked at in its stead
+  uint32_t function_end = 0;  // by the unwinding table, else 0
+  bool ends_at_site = false;  // the table covers what is before the site but not the site
 };
 
 // Decodes from `from`; true if an instruction starts at `site`. `resyncs`: a byte that starts no instruction is skipped and what was
@@ -62,8 +64,9 @@ bool DecodeTo(Bytes text, uint32_t from, uint32_t site, bool resyncs, Trail& tra
 
 constexpr size_t kUnwindHeader_bytes = 12;
 
-// Start of the function around `site` by the unwinding table, or `site` itself if it covers none.
-uint32_t FunctionByTable(const CodeText& text, uint32_t site) {
+// Start of the function around `site` by the unwinding table, or `site` itself if it covers none. The entry may end right before the
+// site: glibc's clone has it so, since unwinding is off in the child from there on.
+uint32_t FunctionByTable(const CodeText& text, uint32_t site, Trail& trail) {
   const auto row = [&](size_t i) { return kUnwindHeader_bytes + i * 8; };
   size_t low = 0;
   size_t high = text.unwind_rows;
@@ -86,8 +89,13 @@ uint32_t FunctionByTable(const CodeText& text, uint32_t site) {
     return site;
   }
   const auto bytes = static_cast<uint32_t>(Read32(text.unwind, static_cast<size_t>(entry + kRangeAt)));
-  const bool is_covered = static_cast<int64_t>(site) - start < static_cast<int64_t>(bytes);
-  return is_covered ? static_cast<uint32_t>(start) : site;
+  const int64_t distance = static_cast<int64_t>(site) - start;
+  if (distance > static_cast<int64_t>(bytes) || bytes > kMaxText_bytes) {
+    return site;
+  }
+  trail.ends_at_site = distance == static_cast<int64_t>(bytes);
+  trail.function_end = static_cast<uint32_t>(start) + bytes;
+  return static_cast<uint32_t>(start);
 }
 
 // Start of the function around `site` if padding (int3) before an aligned address shows it, else `site`.
@@ -185,8 +193,11 @@ bool SetsNumber(Bytes text, const Trail& trail) {
 
 bool FindTrail(const CodeText& text, uint32_t site, Trail& trail) {
   if (text.unwind_rows > 0) {
-    // Code that the table does not cover is no function of a compiler's: tables of constants, most likely.
-    return FollowFunction(text.bytes, FunctionByTable(text, site), site, trail);
+    // Code that the table does not cover is no function of a compiler's: tables of constants, most likely. But glibc ends the entries of
+    // clone and clone3 right before their `syscall`, since the child has no caller. No function just ends in setting a number.
+    const uint32_t start = FunctionByTable(text, site, trail);
+    return FollowFunction(text.bytes, start, site, trail) &&
+           (!trail.ends_at_site || SetsNumber(text.bytes, {.starts = {trail.starts[0]}, .count = 1}));
   }
   if (FollowFunction(text.bytes, FunctionByPadding(text.bytes, site), site, trail)) {
     return true;
@@ -197,14 +208,14 @@ bool FindTrail(const CodeText& text, uint32_t site, Trail& trail) {
 
 bool IsMovable(const Instruction& instruction) { return instruction.kind == InstructionKind::kPlain; }
 
-// Bytes of movable instructions right before the site that are enough for a jump; 0 = none.
-uint32_t MovableBefore(Bytes text, uint32_t site, const Trail& trail) {
+// Bytes of movable instructions right before the site, `enough` or more; 0 = none.
+uint32_t MovableBefore(Bytes text, uint32_t site, const Trail& trail, uint32_t enough) {
   for (uint32_t i = 0; i < trail.count; ++i) {
     if (!IsMovable(DecodeInstruction(text.subspan(trail.starts[i])))) {
       return 0;
     }
     const uint32_t bytes = site - trail.starts[i];
-    if (bytes >= kJump_bytes) {
+    if (bytes >= enough) {
       return bytes <= kMaxMoved_bytes ? bytes : 0;
     }
   }
@@ -241,10 +252,13 @@ void ForEachInner(Bytes text, const PatchSite& site, Visit visit) {
   uint32_t at = site.offset - site.before_bytes;
   while (site.before_bytes > 0) {
     at += DecodeInstruction(text.subspan(at)).length;
-    if (at >= site.offset) {
-      break;  // the `syscall` stays and may be jumped to
+    if (at + site.kept_bytes >= site.offset) {
+      break;  // the `syscall` and what is kept before it stay and may be jumped to
     }
     visit(at);
+  }
+  if (site.before_bytes > 0 && MovesSyscall(site)) {
+    visit(site.offset);
   }
   at = site.offset + kSyscall_bytes;
   while (at < site.offset + kSyscall_bytes + site.after_bytes) {
@@ -283,29 +297,127 @@ bool HasIndirectJumpNear(Bytes text, uint32_t from, uint32_t site) {
   return false;
 }
 
-// Both ways of rewriting the site that are open so far; if the first has inner places, the second is kept for the case that
-// something jumps there. False if there is none.
-bool FindCandidate(const CodeText& text, uint32_t offset, PatchSite& site) {
+// A switch lands in its own function: where the bounds of that are known its instructions are looked at, all of them. Where they are
+// not, or do not decode, every byte nearby is taken for the start of a jump.
+bool HasIndirectJump(Bytes text, const Trail& trail, uint32_t site) {
+  uint32_t at = trail.function;
+  while (at < trail.function_end && at < text.size() && at - trail.function < 2 * kMaxFunction_bytes) {
+    const Instruction instruction = DecodeInstruction(text.subspan(at));
+    if (instruction.kind == InstructionKind::kInvalid) {
+      break;
+    }
+    if (instruction.kind == InstructionKind::kIndirectJump && instruction.rip_displacement_at == 0) {
+      return true;
+    }
+    at += instruction.length;
+  }
+  const bool is_whole = trail.function_end != 0 && at >= trail.function_end;
+  return !is_whole && HasIndirectJumpNear(text, trail.function, site);
+}
+
+// The ways of rewriting a site that are open, each a PatchSite, the best one first. Which it is shows when the whole text was looked
+// through for jumps to their inner places; until then they are kept as one PatchSite, whose `kept_bytes` stands for `around`.
+struct Candidate {
+  uint32_t offset = 0;
+  uint32_t before = 0;
+  uint32_t after = 0;
+  uint32_t around = 0;  // before_bytes of a site whose `syscall` moves
+
+  bool is_open() const { return before > 0 || after > 0 || around > 0; }
+  uint32_t low() const { return offset - (before > around ? before : around); }
+  uint32_t high() const { return offset + kSyscall_bytes + after; }
+
+  PatchSite Pack() const {
+    return {offset, static_cast<uint8_t>(before), static_cast<uint8_t>(after), static_cast<uint16_t>(around)};
+  }
+  static Candidate Unpack(const PatchSite& packed) {
+    return {packed.offset, packed.before_bytes, packed.after_bytes, packed.kept_bytes};
+  }
+  template <typename Visit>
+  void ForEachWay(Visit visit) const {
+    if (before > 0) {
+      visit(PatchSite{offset, static_cast<uint8_t>(before), 0, 0});
+    }
+    if (after > 0) {
+      visit(PatchSite{offset, 0, static_cast<uint8_t>(after), 0});
+    }
+    if (around > 0) {
+      visit(PatchSite{offset, static_cast<uint8_t>(around), 0, 0});
+    }
+  }
+};
+
+// End of what the site's jump replaces, or of its `syscall`.
+uint32_t EndOf(const PatchSite& site) { return site.offset + kSyscall_bytes + site.after_bytes; }
+
+Candidate FindCandidate(const CodeText& text, uint32_t offset) {
+  Candidate candidate;
+  candidate.offset = offset;
   Trail trail;
   if (!FindTrail(text, offset, trail)) {
+    return candidate;
+  }
+  const uint32_t before = MovableBefore(text.bytes, offset, trail, kJump_bytes);
+  if (before > 0 && trail.starts[0] == offset - before) {
+    candidate.before = before;
+    return candidate;  // a single instruction: nothing inside to jump to
+  }
+  if (trail.ends_at_site) {
+    return candidate;  // too little is known of what comes after
+  }
+  const bool has_indirect_jump = HasIndirectJump(text.bytes, trail, offset);
+  const uint32_t after = MovableAfter(text.bytes, offset);
+  if (after <= kMaxMoved_bytes && (!has_indirect_jump || UsesResult(text.bytes, offset + kSyscall_bytes))) {
+    candidate.after = after;
+  }
+  if (!has_indirect_jump) {
+    candidate.before = before;
+    const uint32_t around = MovableBefore(text.bytes, offset, trail, kJump_bytes - kSyscall_bytes);
+    candidate.around = around < kJump_bytes ? around : 0;
+  }
+  return candidate;
+}
+
+// A site whose place for the jump others jump into (glibc's loops around exit), or with a switch nearby: the jump may go over one longer
+// instruction further up, and what is in between is kept for them. False if there is none, or it lies before `lowest`.
+bool KeepWhatIsBetween(const CodeText& text, uint32_t lowest, PatchSite& site) {
+  Trail trail;
+  if (!FindTrail(text, site.offset, trail)) {
     return false;
   }
-  site = {offset, 0, 0, 0};
-  const uint32_t before = MovableBefore(text.bytes, offset, trail);
-  site.before_bytes = static_cast<uint8_t>(before);
-  if (before > 0 && trail.starts[0] == offset - before) {
-    return true;  // a single instruction: nothing inside to jump to
+  for (uint32_t i = 0; i < trail.count; ++i) {
+    const Instruction instruction = DecodeInstruction(text.bytes.subspan(trail.starts[i]));
+    const uint32_t before = site.offset - trail.starts[i];
+    if (!IsMovable(instruction) || before > kMaxMoved_bytes || trail.starts[i] < lowest) {
+      return false;
+    }
+    if (instruction.length >= kJump_bytes) {
+      site = {site.offset, static_cast<uint8_t>(before), 0, static_cast<uint16_t>(before - instruction.length)};
+      return true;
+    }
   }
-  const bool has_indirect_jump = HasIndirectJumpNear(text.bytes, trail.function, offset);
-  if (has_indirect_jump) {
-    site.before_bytes = 0;
+  return false;
+}
+
+// Visits the inner places of all the ways, each once, in ascending order.
+template <typename Visit>
+void ForEachInner(Bytes text, const Candidate& candidate, Visit visit) {
+  uint32_t places[3 * kMaxMoved_bytes];
+  size_t count = 0;
+  candidate.ForEachWay([&](const PatchSite& way) {
+    ForEachInner(text, way, [&](uint32_t place) {
+      size_t at = count++;
+      for (; at > 0 && places[at - 1] > place; --at) {
+        places[at] = places[at - 1];
+      }
+      places[at] = place;
+    });
+  });
+  for (size_t i = 0; i < count; ++i) {
+    if (i == 0 || places[i] != places[i - 1]) {
+      visit(places[i]);
+    }
   }
-  const uint32_t after = MovableAfter(text.bytes, offset);
-  if (after > 0 && after <= kMaxMoved_bytes &&
-      (!has_indirect_jump || UsesResult(text.bytes, offset + kSyscall_bytes))) {
-    site.after_bytes = static_cast<uint8_t>(after);
-  }
-  return site.before_bytes > 0 || site.after_bytes > 0;
 }
 
 // The places that nothing may jump to, over all sites.
@@ -457,36 +569,43 @@ ScanCounts ScanCode(const CodeText& text, std::span<PatchSite> sites, ScanScratc
   uint32_t replaced_to = 0;  // end of the last candidate's bytes: sites must not overlap
   size_t candidates = 0;
   for (uint32_t at = FindSyscallBytes(text.bytes, 0); at < size; at = FindSyscallBytes(text.bytes, at + 1)) {
-    PatchSite site;
-    bool fits = candidates < sites.size() && FindCandidate(text, at, site) && at - site.before_bytes >= replaced_to;
-    if (fits) {
-      ForEachInner(text.bytes, site, [&](uint32_t place) { fits = fits && places.Add(place); });
-    }
-    if (!fits) {
+    if (candidates == sites.size()) {
       ++counts.left;
       continue;
     }
-    replaced_to = at + kSyscall_bytes + site.after_bytes;
-    sites[candidates++] = site;
+    Candidate candidate = FindCandidate(text, at);
+    if (candidate.low() < replaced_to) {
+      candidate = {at, 0, 0, 0};  // what is kept may be found in the end
+    }
+    bool fits = true;
+    ForEachInner(text.bytes, candidate, [&](uint32_t place) { fits = fits && places.Add(place); });
+    if (!fits) {
+      candidate = {at, 0, 0, 0};
+    }
+    if (candidate.is_open()) {
+      replaced_to = candidate.high();
+    }
+    sites[candidates++] = candidate.Pack();
   }
   if (!places.empty()) {
     MarkNearJumps(text.bytes, places);
     places.ForEach([&](uint32_t place) { MarkShortJumps(text.bytes, place, places); });
   }
   for (size_t i = 0; i < candidates; ++i) {
-    PatchSite before = sites[i];
-    PatchSite after = sites[i];
-    before.after_bytes = 0;
-    after.before_bytes = 0;
-    const auto is_free = [&](const PatchSite& site) {
-      bool is_hit = site.before_bytes == 0 && site.after_bytes == 0;
-      ForEachInner(text.bytes, site, [&](uint32_t place) { is_hit = is_hit || places.IsHit(place); });
-      return !is_hit;
-    };
-    if (is_free(before)) {
-      sites[counts.sites++] = before;
-    } else if (is_free(after)) {
-      sites[counts.sites++] = after;
+    const Candidate candidate = Candidate::Unpack(sites[i]);
+    const uint32_t lowest = counts.sites == 0 ? 0 : EndOf(sites[counts.sites - 1]);
+    PatchSite chosen = {candidate.offset, 0, 0, 0};
+    const auto is_chosen = [&] { return chosen.before_bytes > 0 || chosen.after_bytes > 0; };
+    candidate.ForEachWay([&](const PatchSite& way) {
+      if (!is_chosen() && MovesSyscall(way) && way.before_bytes > 0) {
+        KeepWhatIsBetween(text, lowest, chosen);  // better: the `syscall` stays
+      }
+      bool is_hit = is_chosen() || way.offset - way.before_bytes < lowest;
+      ForEachInner(text.bytes, way, [&](uint32_t place) { is_hit = is_hit || places.IsHit(place); });
+      chosen = is_hit ? chosen : way;
+    });
+    if (is_chosen() || KeepWhatIsBetween(text, lowest, chosen)) {
+      sites[counts.sites++] = chosen;
     } else {
       ++counts.left;
     }
@@ -507,9 +626,14 @@ bool IsSiteSound(std::span<const uint8_t> text, const PatchSite& site) {
     return false;
   }
   if (site.after_bytes > 0) {
-    return MovableAfter(text, site.offset) == site.after_bytes;
+    return site.kept_bytes == 0 && MovableAfter(text, site.offset) == site.after_bytes;
   }
   uint32_t at = site.offset - site.before_bytes;
+  const uint32_t replaced_bytes = static_cast<uint32_t>(site.before_bytes) - site.kept_bytes;
+  if (site.kept_bytes != 0 && (site.kept_bytes > site.before_bytes || replaced_bytes < kJump_bytes ||
+                               DecodeInstruction(text.subspan(at)).length != replaced_bytes)) {
+    return false;
+  }
   while (at < site.offset) {
     const Instruction instruction = DecodeInstruction(text.subspan(at));
     if (!IsMovable(instruction)) {
@@ -517,7 +641,7 @@ bool IsSiteSound(std::span<const uint8_t> text, const PatchSite& site) {
     }
     at += instruction.length;
   }
-  return at == site.offset && site.before_bytes >= kJump_bytes;
+  return at == site.offset && site.before_bytes + kSyscall_bytes >= kJump_bytes;
 }
 
 void FindUnwindRows(std::span<const uint8_t> unwind, uint64_t unwind_address, uint64_t text_address, CodeText& text) {

@@ -24,7 +24,7 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
                    replaced.size_bytes >= kJump_bytes);
     end = replaced.offset + replaced.size_bytes;
     uint8_t code[kMaxTrampoline_bytes];
-    JUNCTION_CHECK(WriteTrampoline(text.bytes, sites[i], {0x400000, 0x72000040, 0x72000000}, code) > 0);
+    JUNCTION_CHECK(WriteTrampoline(text.bytes, sites[i], {0x400000, 0x72000040}, code) > 0);
   }
   // And as a plan that somebody else wrote.
   PlanKey key;
@@ -34,7 +34,7 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
     for (int64_t i = 0; i < planned; ++i) {
       if (IsSiteSound(text.bytes, sites[i])) {
         uint8_t code[kMaxTrampoline_bytes];
-        WriteTrampoline(text.bytes, sites[i], {0x400000, 0x72000040, 0x72000000}, code);
+        WriteTrampoline(text.bytes, sites[i], {0x400000, 0x72000040}, code);
       }
     }
   }

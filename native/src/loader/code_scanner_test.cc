@@ -105,7 +105,9 @@ TEST(CodeScanner, KeepsAPlaceBetweenInstructionsThatAFarJumpGoesTo) {
   text.Add({0x31, 0xff}).Syscall().Add({0xe8, 0, 0, 0, 0}).Return().Padding(4096);
   const auto distance = static_cast<int32_t>(inner) - static_cast<int32_t>(text.here() + 5);
   text.Add({0xe9, distance & 0xff, (distance >> 8) & 0xff, (distance >> 16) & 0xff, (distance >> 24) & 0xff});
-  EXPECT_TRUE(Scan(text.bytes()).empty());
+  const PatchSite site = OnlySite(text);
+  EXPECT_EQ(site.before_bytes, 7);
+  EXPECT_EQ(site.kept_bytes, 2);
 }
 
 TEST(CodeScanner, AllowsAJumpToTheFirstReplacedInstructionAndToTheSyscall) {
@@ -125,9 +127,24 @@ TEST(CodeScanner, FallsBackToTheInstructionsAfter) {
   EXPECT_EQ(OnlySite(text).after_bytes, 6);
 }
 
-TEST(CodeScanner, MovesNothingNearASwitch) {
+// glibc's thread exit: mov $60, %edx; xchg %ax, %ax; 1: xor %edi, %edi; mov %edx, %eax; syscall; jmp 1b
+TEST(CodeScanner, KeepsWhatALoopJumpsToAndReplacesALongerInstructionFurtherUp) {
+  const Text text =
+      Text().Add({0xba, 60, 0, 0, 0, 0x66, 0x90, 0x31, 0xff, 0x89, 0xd0}).Syscall().Add({0xeb, 0xf8}).Padding(8);
+  PatchSite site = OnlySite(text);
+  EXPECT_EQ(site.before_bytes, 11);
+  EXPECT_EQ(site.kept_bytes, 6);
+  site.kept_bytes = 5;  // would begin inside of an instruction
+  EXPECT_FALSE(IsSiteSound(text.bytes(), site));
+  site.kept_bytes = 12;
+  EXPECT_FALSE(IsSiteSound(text.bytes(), site));
+}
+
+TEST(CodeScanner, ReplacesASingleInstructionOnlyNearASwitch) {
   const Text text = Text().Add({0xff, 0xe0}).Number(302).Add({0x31, 0xff}).Syscall().Add({0xe8, 0, 0, 0, 0}).Return();
-  EXPECT_TRUE(Scan(text.bytes()).empty());
+  const PatchSite site = OnlySite(text);  // the mov alone: what a table may lead to stays
+  EXPECT_EQ(site.before_bytes, 7);
+  EXPECT_EQ(site.kept_bytes, 2);
 }
 
 TEST(CodeScanner, SeesThatTheBytesArePartOfALongerInstruction) {
@@ -213,8 +230,8 @@ TEST(CodeScanner, TakesTheStartAfterTheOneThatTheUnwindingTableGives) {
   EXPECT_EQ(sites[0].before_bytes, 7);
 }
 
-TEST(CodeScanner, LeavesWhatTheUnwindingTableDoesNotCover) {
-  const Text text = Text().Number(39).Syscall().Return();
+// Sites of a text whose unwinding table has one entry, for `covered` bytes up to `end`.
+size_t SitesWithEntry(const Text& text, uint32_t end, uint8_t covered) {
   std::vector<uint8_t> unwind(12 + 8 + 16);
   unwind[0] = 1;
   unwind[1] = 0x1b;
@@ -222,13 +239,29 @@ TEST(CodeScanner, LeavesWhatTheUnwindingTableDoesNotCover) {
   unwind[3] = 0x3b;
   unwind[8] = 1;
   unwind[16] = 20;
-  unwind[20 + 12] = 10;  // covers the first ten bytes
+  const uint32_t start = end - covered;
+  __builtin_memcpy(unwind.data() + 12, &start, sizeof(start));
+  unwind[20 + 12] = covered;
   CodeText code;
   code.bytes = text.bytes();
   FindUnwindRows(unwind, 0, 0, code);
   std::vector<PatchSite> sites(4);
   const auto scratch = std::make_unique<ScanScratch>();
-  EXPECT_EQ(ScanCode(code, sites, *scratch).sites, 0U);
+  return ScanCode(code, sites, *scratch).sites;
+}
+
+TEST(CodeScanner, LeavesWhatTheUnwindingTableDoesNotCover) {
+  const Text text = Text().Number(39).Syscall().Return();
+  EXPECT_EQ(SitesWithEntry(text, text.syscall() - 1, 4), 0U);
+  EXPECT_EQ(SitesWithEntry(text, text.syscall() + 2, 7), 1U);
+}
+
+// glibc's clone and clone3.
+TEST(CodeScanner, TakesASyscallRightBehindAnEntryThatEndsInSettingTheNumber) {
+  const Text clone = Text().Number(56).Syscall().Return();
+  EXPECT_EQ(SitesWithEntry(clone, clone.syscall(), 5), 1U);
+  const Text other = Text().Number(56).Add({0x31, 0xff}).Syscall().Return();
+  EXPECT_EQ(SitesWithEntry(other, other.syscall(), 7), 0U);
 }
 
 TEST(CodeScanner, IgnoresUnwindingTablesOfOddForm) {

@@ -174,6 +174,9 @@ void RecordHostMappings(const HostAuxv& host, const uint64_t* stack) {
 
 // Nothing of our own libc may stay known to the host, or it would write into its memory later.
 void ForgetOwnThread(const HostAuxv& host) {
+  if (!host.has_libc) {
+    return;
+  }
   if (host.rseq_address != 0) {
     HostCall(SYS_rseq, host.rseq_address, kRseqArea_bytes, kRseqUnregister, kRseqSignature);
   }
@@ -185,6 +188,11 @@ void ForgetOwnThread(const HostAuxv& host) {
 }  // namespace
 
 int64_t EnterProgram(const EnterSpec& spec, const HostAuxv& host) {
+  // The kernel keeps its kthread in GS and changes FS with each uthread.
+  constexpr uint64_t kFsgsbase = 1 << 1;  // HWCAP2_FSGSBASE of Linux' asm/hwcap2.h
+  if ((host.hwcap2 & kFsgsbase) == 0) {
+    KernelPanic("the host does not let programs use FSGSBASE (`./junction doctor` tells more); AT_HWCAP2", host.hwcap2);
+  }
   uint64_t random[4];
   if (HostCall(SYS_getrandom, random, sizeof(random), 0) != static_cast<int64_t>(sizeof(random))) {
     return -EIO;

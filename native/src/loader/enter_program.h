@@ -26,12 +26,22 @@ struct EnterSpec {
 /// Host facts that the guest is told as they are; collected by libc code before.
 struct HostAuxv {
   uint64_t vdso, hwcap, hwcap2, clock_ticks, min_signal_stack, uid, euid, gid, egid, rseq_size, rseq_align;
-  uint64_t rseq_address;  // where our own libc registered its rseq area, 0 = nowhere
+  bool has_libc;          // our own libc was started in this process; the next applies then
+  uint64_t rseq_address;  // where it registered its rseq area, 0 = nowhere
   uint64_t stack_end;     // of the host's stack area
 };
 
-/// Loads and enters the program; returns -errno only if that failed (libc may be used again then, for a message and the exit). Uses host
-/// calls only.
+/// End of the host's stack area: the file name of AT_EXECFN is the last text there, a null word follows (setup_arg_pages, bprm_mm_init in
+/// Linux' fs/exec.c).
+inline uint64_t StackEnd(const char* file_name) {
+  constexpr uint64_t kPage_bytes = 4096;
+  while (*file_name++ != '\0') {
+  }
+  return (reinterpret_cast<uint64_t>(file_name) + kPage_bytes) & ~(kPage_bytes - 1);
+}
+
+/// Loads and enters the program; returns -errno only if that failed (libc, if it was started, may be used again then, for a message and
+/// the exit). Uses host calls only.
 int64_t EnterProgram(const EnterSpec& spec, const HostAuxv& auxv);
 
 }  // namespace junction

@@ -9,17 +9,18 @@
 #include "loader/elf_image.h"
 #include "loader/file_view.h"
 #include "loader/patch_plan.h"
+#include "loader/patch_text.h"
+#include "loader/plan_times.h"
 #include "loader/trampoline.h"
 #include "uthread/address_map.h"
 #include "uthread/host_call.h"
-
-extern "C" void junction_entry();
 
 namespace junction {
 namespace {
 
 constexpr size_t kMaxImages = 1024;
 constexpr size_t kMaxSites = 16384;
+constexpr uint64_t kLowestPool = 0x10000;      // vm.mmap_min_addr
 constexpr uint64_t kReach_bytes = 0x7ff00000;  // a little under 2 GiB
 
 struct PatchedImage {
@@ -105,34 +106,16 @@ uint64_t MapTrampolines(const AddressRange& text, uint64_t size_bytes) {
   return 0;
 }
 
+void CountSites(uint64_t sites) {
+  if (g_image.control != nullptr) {
+    g_image.control->sites_patched.fetch_add(sites, std::memory_order_relaxed);
+  }
+}
+
 void Remember(const PatchedImage& image) {
   if (g_image_count < kMaxImages) {
     g_images[g_image_count++] = image;
   }
-}
-
-// Writes trampolines and jumps; both mappings are writable meanwhile. Returns the sites done.
-size_t WriteSites(std::span<const uint8_t> text, std::span<const PatchSite> sites, uint64_t text_address,
-                  uint64_t pool) {
-  auto* const entry = reinterpret_cast<uint64_t*>(pool);
-  *entry = reinterpret_cast<uint64_t>(&junction_entry);
-  uint64_t next = pool + sizeof(*entry);
-  size_t done = 0;
-  for (const PatchSite& site : sites) {
-    uint8_t code[kMaxTrampoline_bytes];
-    const size_t size = WriteTrampoline(text, site, {text_address, next, pool}, code);
-    const ReplacedBytes replaced = ReplacedBy(site);
-    uint8_t jump[kMaxTrampoline_bytes];
-    const std::span<uint8_t> jump_bytes(jump, replaced.size_bytes);
-    if (size == 0 || !WriteJump(text_address + replaced.offset, next, jump_bytes)) {
-      continue;
-    }
-    __builtin_memcpy(reinterpret_cast<void*>(next), code, size);
-    __builtin_memcpy(reinterpret_cast<void*>(text_address + replaced.offset), jump, replaced.size_bytes);
-    next += (size + 7) & ~7ULL;
-    ++done;
-  }
-  return done;
 }
 
 // Text of the mapping inside the file, with what the unwinding table says. Empty if the file is no ELF image.
@@ -158,27 +141,69 @@ CodeText TextOf(const CodeMapping& mapping, std::span<const uint8_t> file) {
   return text;
 }
 
+bool ReadPlanKey(const CodeMapping& mapping, PlanKey& key) {
+  struct stat status;
+  uint8_t head[kPlanHead_bytes];
+  if (HostCall(SYS_fstat, mapping.fd, &status) != 0 || !S_ISREG(status.st_mode)) {
+    return false;
+  }
+  const int64_t read = HostCall(SYS_pread64, mapping.fd, head, sizeof(head), 0);
+  if (read < 0) {
+    return false;
+  }
+  key = MakePlanKey({head, static_cast<size_t>(read)}, static_cast<uint64_t>(status.st_size), PlanTimesOf(status),
+                    mapping.file_offset);
+  return true;
+}
+
+// Maps the patched text over the mapping and its pool below the image: nothing is written, all processes share the pages. False
+// if the pool's place is taken or the mapping is not the kind that the plan is for.
+bool MapPatchedText(const CodeMapping& mapping, int plan_fd, const PlanHeader& header) {
+  const uint64_t mapped_bytes = PageUp(mapping.size_bytes);
+  const uint64_t text_bytes = mapped_bytes < header.text_bytes ? mapped_bytes : header.text_bytes;
+  if (!HasPatchedText(header) || mapping.address < header.pool_distance + kLowestPool) {
+    return false;
+  }
+  const uint64_t pool = mapping.address - header.pool_distance;
+  const int64_t pool_result = HostCall(SYS_mmap, pool, header.pool_bytes, PROT_READ | PROT_EXEC,
+                                       MAP_PRIVATE | MAP_FIXED_NOREPLACE, plan_fd, kPlanTextOffset + header.text_bytes);
+  if (IsHostError(pool_result)) {
+    return false;
+  }
+  const int64_t text_result = HostCall(SYS_mmap, mapping.address, text_bytes, mapping.protection,
+                                       MAP_PRIVATE | MAP_FIXED, plan_fd, kPlanTextOffset);
+  if (IsHostError(text_result)) {
+    HostCall(SYS_munmap, pool, header.pool_bytes);
+    return false;
+  }
+  Remember({{mapping.address, mapping.address + mapped_bytes}, {pool, pool + header.pool_bytes}});
+  CountSites(header.site_count);
+  return true;
+}
+
 // Sites by plan if there is one for this file, else by scan.
-size_t FindSites(const FileView& file, const CodeMapping& mapping, const CodeText& text, Workspace& workspace) {
-  const PlanKey key =
-      MakePlanKey(file.bytes(), static_cast<uint64_t>(file.status().st_mtim.tv_sec), mapping.file_offset);
-  if (const int64_t planned = ReadPlan(g_image.plan_path, key, workspace.sites); planned >= 0) {
+size_t FindSites(int64_t plan_fd, const PlanKey& key, const CodeText& text, Workspace& workspace) {
+  if (plan_fd >= 0) {
+    FileView plan;
+    const int64_t planned =
+        plan.Open(static_cast<int>(plan_fd)) == 0 ? ParsePlan(plan.bytes(), key, workspace.sites) : -1;
     size_t kept = 0;
     for (int64_t i = 0; i < planned; ++i) {
       if (IsSiteSound(text.bytes, workspace.sites[i])) {
         workspace.sites[kept++] = workspace.sites[i];
       }
     }
-    return kept;
+    if (planned >= 0) {
+      return kept;
+    }
   }
   return ScanCode(text, workspace.sites, workspace.scratch).sites;
 }
 
-}  // namespace
-
-void PatchMapping(const CodeMapping& mapping) {
+// Patches a private copy of the mapping.
+void PatchPrivately(const CodeMapping& mapping, int64_t plan_fd, const PlanKey& key) {
   FileView file;
-  if (g_image_count == kMaxImages || file.Open(mapping.fd) != 0) {
+  if (file.Open(mapping.fd) != 0) {
     return;
   }
   const CodeText text = TextOf(mapping, file.bytes());
@@ -186,12 +211,12 @@ void PatchMapping(const CodeMapping& mapping) {
   if (text.bytes.empty() || workspace.get() == nullptr) {
     return;
   }
-  const size_t count = FindSites(file, mapping, text, *workspace.get());
-  if (count == 0) {
+  const std::span<PatchSite> sites(workspace.get()->sites, FindSites(plan_fd, key, text, *workspace.get()));
+  if (sites.empty()) {
     return;
   }
   const AddressRange text_range = {mapping.address, PageUp(mapping.address + mapping.size_bytes)};
-  const uint64_t pool_bytes = PageUp(sizeof(uint64_t) + count * kMaxTrampoline_bytes);
+  const uint64_t pool_bytes = PageUp(sites.size() * kMaxTrampoline_bytes);
   const uint64_t pool = MapTrampolines(text_range, pool_bytes);
   if (pool == 0) {
     return;
@@ -200,12 +225,52 @@ void PatchMapping(const CodeMapping& mapping) {
     HostCall(SYS_munmap, pool, pool_bytes);
     return;
   }
-  const size_t done = WriteSites(text.bytes, {workspace.get()->sites, count}, mapping.address, pool);
+  const PatchResult result = PatchText(text.bytes, sites,
+                                       {mapping.address,
+                                        pool,
+                                        reinterpret_cast<uint8_t*>(mapping.address),
+                                        {reinterpret_cast<uint8_t*>(pool), pool_bytes}});
   HostCall(SYS_mprotect, mapping.address, mapping.size_bytes, mapping.protection);
   HostCall(SYS_mprotect, pool, pool_bytes, PROT_READ | PROT_EXEC);
   Remember({text_range, {pool, pool + pool_bytes}});
-  if (g_image.control != nullptr) {
-    g_image.control->sites_patched.fetch_add(done, std::memory_order_relaxed);
+  CountSites(result.sites);
+}
+
+}  // namespace
+
+PlannedCode MapPlannedCode(const CodeMapping& mapping, const struct stat& status, std::span<const uint8_t> head) {
+  if (g_image_count == kMaxImages || g_image.plan_path[0] == '\0') {
+    return PlannedCode::kUnknown;
+  }
+  PlanHeader header;
+  const PlanKey key =
+      MakePlanKey(head, static_cast<uint64_t>(status.st_size), PlanTimesOf(status), mapping.file_offset);
+  const HostFd plan(OpenPlan(g_image.plan_path, key, header));
+  if (plan.error() != 0) {
+    return PlannedCode::kUnknown;
+  }
+  if (header.site_count == 0) {
+    return PlannedCode::kNoSites;
+  }
+  const bool is_whole = header.text_bytes == PageUp(mapping.size_bytes);
+  return is_whole && MapPatchedText(mapping, plan.get(), header) ? PlannedCode::kMapped : PlannedCode::kUnknown;
+}
+
+void PatchMapping(const CodeMapping& mapping) {
+  if (g_image_count == kMaxImages) {
+    return;
+  }
+  PlanKey key;
+  PlanHeader header;
+  if (g_image.plan_path[0] == '\0' || !ReadPlanKey(mapping, key)) {
+    PatchPrivately(mapping, -1, key);
+    return;
+  }
+  const int64_t plan_fd = OpenPlan(g_image.plan_path, key, header);
+  const HostFd plan(plan_fd);
+  const bool is_done = plan_fd >= 0 && (header.site_count == 0 || MapPatchedText(mapping, plan.get(), header));
+  if (!is_done) {
+    PatchPrivately(mapping, plan_fd, key);
   }
 }
 

@@ -6,13 +6,15 @@
 #include <sys/syscall.h>
 
 #include "kernel/guest_path.h"
+#include "kernel/mapped_object.h"
 #include "kernel/memory.h"
+#include "kernel/vma.h"
 #include "loader/elf_image.h"
 #include "loader/file_view.h"
 #include "loader/image_patcher.h"
+#include "loader/patch_plan.h"
 #include "uthread/address_map.h"
 #include "uthread/panic.h"
-#include "uthread/text_buffer.h"
 
 namespace junction {
 namespace {
@@ -25,26 +27,59 @@ constexpr uint64_t kBrkRoom_bytes = 1ULL << 38;
 constexpr uint64_t PageDown(uint64_t value) { return value & ~(kElfPageSize_bytes - 1); }
 constexpr uint64_t PageUp(uint64_t value) { return PageDown(value + kElfPageSize_bytes - 1); }
 
+// A program file and what its head says. The head is read, not mapped: mostly all that is looked at lies in the first page.
 struct ProgramFile {
   explicit ProgramFile(const char* path) : fd(HostCall(SYS_openat, AT_FDCWD, path, O_RDONLY | O_CLOEXEC, 0)) {}
+
+  ~ProgramFile() {
+    const KernelLockGuard lock;
+    UnreferenceObject(object);
+  }
+  ProgramFile(const ProgramFile&) = delete;
+  ProgramFile& operator=(const ProgramFile&) = delete;
+
+  // Bytes of the file that Parse was told of by the image; empty if they cannot be had.
+  std::span<const uint8_t> Bytes(uint64_t offset, uint64_t size_bytes) {
+    if (offset + size_bytes <= head_bytes) {
+      return {head + offset, size_bytes};
+    }
+    if (view.bytes().empty() && view.Open(fd.get()) != 0) {
+      return {};
+    }
+    return view.bytes().subspan(offset, size_bytes);
+  }
+
   HostFd fd;
-  FileView view;
+  struct stat status = {};
+  uint8_t head[kPlanHead_bytes];
+  uint64_t head_bytes = 0;
+  FileView view;  // of the whole file, where the head does not suffice
   ElfImage image;
+  MappedObject* object = nullptr;  // a reference, once it is mapped
 };
 
 int64_t ParseFile(ProgramFile& file) {
   if (const int64_t error = file.fd.error(); error != 0) {
     return error;
   }
-  if (const int64_t error = file.view.Open(file.fd.get()); error != 0) {
+  if (const int64_t error = HostCall(SYS_fstat, file.fd.get(), &file.status); error != 0) {
     return error;
   }
-  const auto bytes = file.view.bytes();
+  if (!S_ISREG(file.status.st_mode)) {
+    return -EACCES;
+  }
+  const int64_t read = HostCall(SYS_pread64, file.fd.get(), file.head, sizeof(file.head), 0);
+  if (read < 0) {
+    return read;
+  }
+  file.head_bytes = static_cast<uint64_t>(read);
+  const std::span<const uint8_t> head(file.head, file.head_bytes);
+  const auto file_bytes = static_cast<uint64_t>(file.status.st_size);
   ElfHeaderTable table;
-  if (const int64_t error = ParseElfHeader(bytes, bytes.size(), table); error != 0) {
+  if (const int64_t error = ParseElfHeader(head, file_bytes, table); error != 0) {
     return error;
   }
-  return ParseElfImage(bytes, bytes.subspan(table.offset, table.size_bytes), bytes.size(), file.image);
+  return ParseElfImage(head, file.Bytes(table.offset, table.size_bytes), file_bytes, file.image);
 }
 
 int Protection(uint32_t flags) {
@@ -52,10 +87,10 @@ int Protection(uint32_t flags) {
          ((flags & PF_X) != 0 ? PROT_EXEC : 0);
 }
 
-// Enters a piece of the program in the table of mappings; `fd` -1: zeroes.
-void Record(uint64_t address, uint64_t size_bytes, int protection, int fd, uint64_t offset) {
+// Enters a piece of the program in the table of mappings; `object` null: zeroes.
+void Record(uint64_t address, uint64_t size_bytes, int protection, MappedObject* object, uint64_t offset) {
   const KernelLockGuard lock;
-  RecordMapping(*CurrentProcess().memory, address, size_bytes, protection, MAP_PRIVATE, fd, offset, "");
+  RecordObject(*CurrentProcess().memory, address, size_bytes, protection, object, offset);
 }
 
 // The memory of a segment behind the file's bytes is zero, up to the end of its last page.
@@ -83,7 +118,7 @@ int64_t MapZeroes(const ElfSegment& segment, uint64_t base, int protection) {
   if (IsHostError(result)) {
     return result;
   }
-  Record(first, end - first, protection, -1, 0);
+  Record(first, end - first, protection, nullptr, 0);
   return 0;
 }
 
@@ -93,15 +128,20 @@ int64_t MapSegment(const ProgramFile& file, const ElfSegment& segment, uint64_t 
   const uint64_t file_end = PageUp(base + segment.address + segment.file_bytes);
   if (segment.file_bytes > 0) {
     const CodeMapping mapping = {file.fd.get(), start, file_end - start, PageDown(segment.file_offset), protection};
-    const int64_t result = HostCall(SYS_mmap, mapping.address, mapping.size_bytes, protection, MAP_PRIVATE | MAP_FIXED,
-                                    mapping.fd, mapping.file_offset);
-    if (IsHostError(result)) {
-      return result;
+    const PlannedCode code = (protection & PROT_EXEC) != 0
+                                 ? MapPlannedCode(mapping, file.status, {file.head, file.head_bytes})
+                                 : PlannedCode::kNoSites;
+    if (code != PlannedCode::kMapped) {
+      const int64_t result = HostCall(SYS_mmap, mapping.address, mapping.size_bytes, protection,
+                                      MAP_PRIVATE | MAP_FIXED, mapping.fd, mapping.file_offset);
+      if (IsHostError(result)) {
+        return result;
+      }
     }
-    Record(mapping.address, mapping.size_bytes, protection, mapping.fd, mapping.file_offset);
-    if ((protection & PROT_EXEC) != 0) {
+    if (code == PlannedCode::kUnknown) {
       PatchMapping(mapping);
     }
+    Record(mapping.address, mapping.size_bytes, protection, file.object, mapping.file_offset);
   }
   return segment.memory_bytes > segment.file_bytes ? MapZeroes(segment, base, protection) : 0;
 }
@@ -114,7 +154,7 @@ int64_t ReserveSpan(const ElfImage& image, uint64_t wanted) {
 }
 
 // Maps all segments; `base` is what is added to the file's addresses.
-int64_t MapImage(const ProgramFile& file, uint64_t wanted, uint64_t& base) {
+int64_t MapImage(ProgramFile& file, uint64_t wanted, uint64_t& base) {
   const ElfImage& image = file.image;
   int64_t low = -1;
   if (!image.is_position_independent) {
@@ -134,36 +174,51 @@ int64_t MapImage(const ProgramFile& file, uint64_t wanted, uint64_t& base) {
     return low;
   }
   base = static_cast<uint64_t>(low) - image.low;
+  if (const int64_t error = ObjectOfFile(file.status, file.fd.get(), &file.object); error != 0) {
+    return error;
+  }
   uint64_t mapped_to = static_cast<uint64_t>(low);
-  for (size_t i = 0; i < image.segment_count; ++i) {
+  int64_t error = 0;
+  for (size_t i = 0; i < image.segment_count && error == 0; ++i) {
     const ElfSegment& segment = image.segments[i];
-    if (const int64_t error = MapSegment(file, segment, base); error != 0) {
-      return error;
-    }
+    error = MapSegment(file, segment, base);
     mapped_to = PageUp(base + segment.address + segment.memory_bytes);
   }
-  KERNEL_CHECK(mapped_to == base + image.high);
-  return 0;
+  KERNEL_CHECK(error != 0 || mapped_to == base + image.high);
+  return error;
 }
 
 // The interpreter's path, NUL-terminated in the file itself.
-const char* InterpreterOf(const ProgramFile& file) {
+const char* InterpreterOf(ProgramFile& file) {
   if (file.image.interpreter_bytes == 0) {
     return nullptr;
   }
-  const auto text = file.view.bytes().subspan(file.image.interpreter_offset, file.image.interpreter_bytes);
-  return text.back() == '\0' ? reinterpret_cast<const char*>(text.data()) : nullptr;
+  const auto text = file.Bytes(file.image.interpreter_offset, file.image.interpreter_bytes);
+  return !text.empty() && text.back() == '\0' ? reinterpret_cast<const char*>(text.data()) : nullptr;
 }
 
-void ReadFilePath(int fd, const char* as_opened, char* path) {
-  TextBuffer<40> link;
-  link.Add("/proc/self/fd/").AddUnsigned(static_cast<unsigned>(fd)).AddChar('\0');
-  const int64_t length = HostCall(SYS_readlinkat, AT_FDCWD, link.data(), path, PATH_MAX - 1);
-  if (length > 0) {
-    path[length] = '\0';
-  } else {
+// The path that the host has for the file; as it was opened if there is none.
+void TakePath(const ProgramFile& file, const char* as_opened, char* path) {
+  const MappedObject& object = *file.object;
+  if (object.name_size_bytes == 0 || object.name_size_bytes >= PATH_MAX) {
     CopyPath(path, as_opened);
+    return;
   }
+  __builtin_memcpy(path, object.name(), object.name_size_bytes);
+  path[object.name_size_bytes] = '\0';
+}
+
+// Not inlined: two ProgramFiles would lie on the stack that the guest's begins at.
+[[gnu::noinline]] int64_t LoadInterpreter(const char* path, LoadedProgram& program) {
+  ProgramFile interpreter(path);
+  if (const int64_t error = ParseFile(interpreter); error != 0) {
+    return error == -ENOEXEC ? -ELIBBAD : error;
+  }
+  if (const int64_t error = MapImage(interpreter, 0, program.interpreter_base); error != 0) {
+    return error;
+  }
+  program.start = program.interpreter_base + interpreter.image.entry;
+  return 0;
 }
 
 }  // namespace
@@ -173,12 +228,12 @@ int64_t LoadProgram(const char* path, uint64_t random, LoadedProgram& program) {
   if (const int64_t error = ParseFile(file); error != 0) {
     return error;
   }
-  ReadFilePath(file.fd.get(), path, program.path);
   uint64_t base = 0;
   if (const int64_t error = MapImage(file, kProgramBase + (random % kRandomPages) * kElfPageSize_bytes, base);
       error != 0) {
     return error;
   }
+  TakePath(file, path, program.path);
   program.entry = base + file.image.entry;
   program.start = program.entry;
   program.headers = file.image.headers_address != 0 ? base + file.image.headers_address : 0;
@@ -190,18 +245,7 @@ int64_t LoadProgram(const char* path, uint64_t random, LoadedProgram& program) {
     return 0;
   }
   const char* const interpreter_path = InterpreterOf(file);
-  if (interpreter_path == nullptr) {
-    return -ENOEXEC;
-  }
-  ProgramFile interpreter(interpreter_path);
-  if (const int64_t error = ParseFile(interpreter); error != 0) {
-    return error == -ENOEXEC ? -ELIBBAD : error;
-  }
-  if (const int64_t error = MapImage(interpreter, 0, program.interpreter_base); error != 0) {
-    return error;
-  }
-  program.start = program.interpreter_base + interpreter.image.entry;
-  return 0;
+  return interpreter_path == nullptr ? -ENOEXEC : LoadInterpreter(interpreter_path, program);
 }
 
 }  // namespace junction

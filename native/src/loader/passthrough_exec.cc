@@ -112,9 +112,6 @@ int WaitFor(pid_t child) {
 }  // namespace
 
 int main(int argc, char** argv, char** envp) {
-  if (junction::IsSecondStage(argc, argv)) {
-    junction::RunSecondStage(argc, argv, envp);
-  }
   const Options options = ParseOptions(argc, argv);
   if (options.program >= argc) {
     fprintf(stderr,

@@ -15,8 +15,7 @@ namespace {
 
 constexpr int kMaxScripts = 5;  // as Linux: a script's interpreter may be a script
 
-int64_t CheckExecutable(const char* path, int fd) {
-  struct stat status;
+int64_t CheckExecutable(const char* path, int fd, struct stat& status) {
   if (const int64_t error = HostCall(SYS_fstat, fd, &status); error != 0) {
     return error;
   }
@@ -26,41 +25,51 @@ int64_t CheckExecutable(const char* path, int fd) {
   return HostCall(SYS_faccessat, AT_FDCWD, path, X_OK);
 }
 
-// The interpreter of a dynamic program has to be there; what is wrong inside of it shows when it is loaded.
-int64_t CheckElf(const char* path) {
+constexpr size_t kHead_bytes = 1024;  // mostly has all that is looked at; there is little room on a kernel stack
+
+// Bytes of the file from its head, or from a view of the file if that is too short; empty if they cannot be had.
+std::span<const uint8_t> BytesOf(std::span<const uint8_t> head, int fd, FileView& view, uint64_t offset,
+                                 uint64_t size_bytes) {
+  if (offset + size_bytes <= head.size()) {
+    return head.subspan(offset, size_bytes);
+  }
+  if (view.bytes().empty() && view.Open(fd) != 0) {
+    return {};
+  }
+  return view.bytes().subspan(offset, size_bytes);
+}
+
+int64_t CheckInterpreter(const char* path) {
   const HostFd fd(HostCall(SYS_openat, AT_FDCWD, path, O_RDONLY | O_CLOEXEC, 0));
   if (fd.error() != 0) {
     return fd.error();
   }
+  struct stat status;
+  uint8_t head[sizeof(Elf64_Ehdr)];
+  ElfHeaderTable table;
+  const bool is_elf = HostCall(SYS_fstat, fd.get(), &status) == 0 && S_ISREG(status.st_mode) &&
+                      HostCall(SYS_pread64, fd.get(), head, sizeof(head), 0) == static_cast<int64_t>(sizeof(head)) &&
+                      ParseElfHeader(head, static_cast<uint64_t>(status.st_size), table) == 0;
+  return is_elf ? 0 : -ELIBBAD;
+}
+
+// The interpreter of a dynamic program has to be there; what is wrong inside of it shows when it is loaded.
+int64_t CheckElf(int fd, uint64_t file_bytes, std::span<const uint8_t> head) {
   FileView view;
-  if (const int64_t error = view.Open(fd.get()); error != 0) {
-    return error;
-  }
-  const auto bytes = view.bytes();
   ElfHeaderTable table;
   ElfImage image;
-  if (ParseElfHeader(bytes, bytes.size(), table) != 0 ||
-      ParseElfImage(bytes, bytes.subspan(table.offset, table.size_bytes), bytes.size(), image) != 0) {
+  if (ParseElfHeader(head, file_bytes, table) != 0 ||
+      ParseElfImage(head, BytesOf(head, fd, view, table.offset, table.size_bytes), file_bytes, image) != 0) {
     return -ENOEXEC;
   }
   if (image.interpreter_bytes == 0) {
     return 0;
   }
-  const auto text = bytes.subspan(image.interpreter_offset, image.interpreter_bytes);
-  if (text.back() != '\0') {
+  const auto text = BytesOf(head, fd, view, image.interpreter_offset, image.interpreter_bytes);
+  if (text.empty() || text.back() != '\0') {
     return -ENOEXEC;
   }
-  const char* const interpreter = reinterpret_cast<const char*>(text.data());
-  const HostFd interpreter_fd(HostCall(SYS_openat, AT_FDCWD, interpreter, O_RDONLY | O_CLOEXEC, 0));
-  if (interpreter_fd.error() != 0) {
-    return interpreter_fd.error();
-  }
-  FileView interpreter_view;
-  if (interpreter_view.Open(interpreter_fd.get()) != 0 ||
-      ParseElfHeader(interpreter_view.bytes(), interpreter_view.bytes().size(), table) != 0) {
-    return -ELIBBAD;
-  }
-  return 0;
+  return CheckInterpreter(reinterpret_cast<const char*>(text.data()));
 }
 
 // Puts `text` in front of the arguments collected so far. False if there is no room.
@@ -104,20 +113,24 @@ int64_t PlanExec(ExecPlan* plan) {
     if (fd.error() != 0) {
       return fd.error();
     }
-    if (const int64_t error = CheckExecutable(plan->file, fd.get()); error != 0) {
+    struct stat status;
+    if (const int64_t error = CheckExecutable(plan->file, fd.get(), status); error != 0) {
       return error;
     }
-    char head[kScriptHead_bytes] = {};
+    static_assert(kHead_bytes >= kScriptHead_bytes);
+    uint8_t head[kHead_bytes];
     const int64_t read = HostCall(SYS_pread64, fd.get(), head, sizeof(head), 0);
     if (read < 0) {
       return read;
     }
     ScriptLine line;
-    switch (ParseScriptLine({head, static_cast<size_t>(read)}, line)) {
+    const auto head_bytes = static_cast<size_t>(read);
+    switch (ParseScriptLine(
+        {reinterpret_cast<const char*>(head), head_bytes < kScriptHead_bytes ? head_bytes : kScriptHead_bytes}, line)) {
       case ScriptLineResult::kBroken:
         return -ENOEXEC;
       case ScriptLineResult::kNotAScript: {
-        const int64_t error = CheckElf(plan->file);
+        const int64_t error = CheckElf(fd.get(), static_cast<uint64_t>(status.st_size), {head, head_bytes});
         if (error == 0 && plan->is_script && !Prepend(*plan, used, {plan->file, TextLength(plan->file)})) {
           return -ENOEXEC;
         }

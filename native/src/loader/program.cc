@@ -2,7 +2,6 @@
 // The side of the loader that may use libc: it ends where EnterProgram begins.
 #include "loader/program.h"
 
-#include <fcntl.h>
 #include <sys/auxv.h>
 #include <sys/mman.h>
 #include <sys/rseq.h>
@@ -15,8 +14,6 @@
 #include <cstdlib>
 #include <cstring>
 
-#include "base/unique_fd.h"
-#include "kernel/exec_stage.h"
 #include "kernel/loader_hooks.h"
 #include "loader/enter_program.h"
 #include "loader/load_program.h"
@@ -57,10 +54,8 @@ HostAuxv ReadHostAuxv() {
   auxv.egid = getegid();
   auxv.rseq_size = getauxval(AT_RSEQ_FEATURE_SIZE);
   auxv.rseq_align = getauxval(AT_RSEQ_ALIGN);
-  const auto* const file_name = reinterpret_cast<const char*>(getauxval(AT_EXECFN));
-  constexpr uint64_t kPage_bytes = 4096;
-  // The file name is the last text of the stack, a null word follows (setup_arg_pages, bprm_mm_init in Linux' fs/exec.c).
-  auxv.stack_end = (reinterpret_cast<uint64_t>(file_name) + strlen(file_name) + 1 + kPage_bytes) & ~(kPage_bytes - 1);
+  auxv.stack_end = StackEnd(reinterpret_cast<const char*>(getauxval(AT_EXECFN)));
+  auxv.has_libc = true;
   if (__rseq_size != 0) {
     auxv.rseq_address = reinterpret_cast<uint64_t>(__builtin_thread_pointer()) + static_cast<uint64_t>(__rseq_offset);
   }
@@ -143,15 +138,6 @@ uint64_t CurrentMask() {
   return mask;
 }
 
-ControlBlock* MapControl(const char* path) {
-  const UniqueFd fd(open(path, O_RDWR | O_CLOEXEC));
-  if (!fd.valid()) {
-    return nullptr;
-  }
-  void* const block = mmap(nullptr, kControlBlockSize_bytes, PROT_READ | PROT_WRITE, MAP_SHARED, fd.get(), 0);
-  return block == MAP_FAILED ? nullptr : static_cast<ControlBlock*>(block);
-}
-
 }  // namespace
 
 void RunProgram(const ProgramSpec& spec) {
@@ -173,25 +159,6 @@ void RunProgram(const ProgramSpec& spec) {
        spec.plan_path.c_str(), MakeArena(), nullptr, spec.signal_mask.value_or(CurrentMask()), true},
       ReadHostAuxv());
   Fail(path, error);
-}
-
-bool IsSecondStage(int argc, char** argv) {
-  return argc > kStageGuestArguments && std::strcmp(argv[0], kSecondStageName) == 0;
-}
-
-void RunSecondStage(int argc, char** argv, char** envp) {
-  ControlBlock* const control = MapControl(argv[kStageControlPath]);
-  if (control == nullptr) {
-    dprintf(STDERR_FILENO, "junction_run: control block %s: %s\n", argv[kStageControlPath], strerror(errno));
-    _exit(kNotRunnableStatus);
-  }
-  static_cast<void>(argc);
-  const int64_t error = EnterProgram(
-      {argv[kStageFile], argv[kStageFileAsGiven], argv + kStageGuestArguments, envp, control, argv[kStageControlPath],
-       argv[kStagePlanPath], static_cast<int>(std::strtol(argv[kStageArenaFd], nullptr, 10)),
-       reinterpret_cast<UProc*>(std::strtoull(argv[kStageProcess], nullptr, 16)), 0, true},
-      ReadHostAuxv());
-  Fail(argv[kStageFile], error);
 }
 
 }  // namespace junction

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// The two doors into the loader: junction_run's sandboxed child starts the first program of an instance with RunProgram,
-// and each guest execve is a host exec of junction_run itself whose main() hands over to RunSecondStage.
+// The door into the loader: junction_run's sandboxed child starts the first program of an instance with RunProgram. (The other one is
+// the entry of the executable: each guest execve is a host exec of junction_run itself, see second_stage_start.S.)
 #pragma once
 
 #include <cstdint>
@@ -31,12 +31,5 @@ struct ProgramSpec {
 /// Never returns: a program that cannot be started prints `junction_run: <path>: <reason>` to descriptor 2 and exits
 /// with 127 (not found) or 126 (found, not runnable).
 [[noreturn]] void RunProgram(const ProgramSpec& spec);
-
-/// True in a process that a guest execve made: main() must call RunSecondStage before it does anything else.
-bool IsSecondStage(int argc, char** argv);
-
-/// The second half of a guest execve: argv as kernel/exec_stage.h draws it, the
-/// environment is the guest's.
-[[noreturn]] void RunSecondStage(int argc, char** argv, char** envp);
 
 }  // namespace junction

@@ -2,6 +2,7 @@
 #include "loader/trampoline.h"
 
 #include "loader/instruction.h"
+#include "uthread/uthread_layout.h"
 
 namespace junction {
 namespace {
@@ -70,8 +71,8 @@ class CodeWriter {
   bool ok_ = true;
 };
 
-constexpr uint8_t kLeaRcx[] = {0x48, 0x8d, 0x0d};  // lea disp32(%rip), %rcx
-constexpr uint8_t kJumpIndirect[] = {0xff, 0x25};  // jmp *disp32(%rip)
+constexpr uint8_t kLeaRcx[] = {0x48, 0x8d, 0x0d};                                // lea disp32(%rip), %rcx
+constexpr uint8_t kJumpToEntry[] = {0x65, 0xff, 0x24, 0x25, KT_ENTRY, 0, 0, 0};  // jmp *%gs:KT_ENTRY
 constexpr uint8_t kSyscall[] = {0x0f, 0x05};
 constexpr uint8_t kJump = 0xe9;
 constexpr uint8_t kInt3 = 0xcc;
@@ -82,18 +83,15 @@ size_t WriteTrampoline(std::span<const uint8_t> text, const PatchSite& site, con
                        std::span<uint8_t, kMaxTrampoline_bytes> code) {
   CodeWriter writer(code, place.address);
   const uint32_t after_syscall = site.offset + kSyscall_bytes;
-  if (site.before_bytes > 0) {
-    writer.Moved(text, place.text_address, site.offset - site.before_bytes, site.offset);
-    writer.Bytes(kLeaRcx);
+  writer.Moved(text, place.text_address, site.offset - site.before_bytes, site.offset);
+  writer.Bytes(kLeaRcx);
+  if (!MovesSyscall(site)) {
     writer.Distance(place.text_address + after_syscall);
-    writer.Bytes(kJumpIndirect);
-    writer.Distance(place.entry_at);
+    writer.Bytes(kJumpToEntry);
     return writer.size();
   }
-  writer.Bytes(kLeaRcx);
-  writer.Number(6 + 2);  // over the jump and the `syscall`
-  writer.Bytes(kJumpIndirect);
-  writer.Distance(place.entry_at);
+  writer.Number(sizeof(kJumpToEntry) + sizeof(kSyscall));
+  writer.Bytes(kJumpToEntry);
   writer.Bytes(kSyscall);
   const uint32_t resume = after_syscall + site.after_bytes;
   writer.Moved(text, place.text_address, after_syscall, resume);
@@ -103,10 +101,8 @@ size_t WriteTrampoline(std::span<const uint8_t> text, const PatchSite& site, con
 }
 
 ReplacedBytes ReplacedBy(const PatchSite& site) {
-  if (site.before_bytes > 0) {
-    return {site.offset - site.before_bytes, site.before_bytes};
-  }
-  return {site.offset, kSyscall_bytes + static_cast<uint32_t>(site.after_bytes)};
+  const uint32_t moved = MovesSyscall(site) ? kSyscall_bytes + static_cast<uint32_t>(site.after_bytes) : 0;
+  return {site.offset - site.before_bytes, static_cast<uint32_t>(site.before_bytes) - site.kept_bytes + moved};
 }
 
 bool WriteJump(uint64_t jump_address, uint64_t trampoline_address, std::span<uint8_t> replaced) {

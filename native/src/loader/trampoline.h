@@ -1,14 +1,17 @@
 // SPDX-License-Identifier: Apache-2.0
 // What a rewritten site jumps to.
 //
-//   site with before_bytes                          site with after_bytes
-//     moved instructions                              lea  L(%rip), %rcx
-//     lea  <after the syscall>(%rip), %rcx            jmp  *entry(%rip)
-//     jmp  *entry(%rip)                               syscall           <- where an interrupted call is resumed
-//                                                   L: moved instructions
+//   site whose `syscall` stays                      site whose `syscall` moves
+//     moved instructions                              moved instructions before it
+//     lea  <after the syscall>(%rip), %rcx            lea  L(%rip), %rcx
+//     jmp  *%gs:KT_ENTRY                              jmp  *%gs:KT_ENTRY
+//                                                     syscall           <- where an interrupted call is resumed
+//                                                   L: moved instructions after it
 //                                                     jmp  <after them>
 //
 // In both, the two bytes before the address in rcx are a `syscall` (entry.S relies on it). Moved RIP-relative operands are adjusted.
+// The entry's address is read from the kthread (GS): so a trampoline depends on nothing but its distance from the text, and patched
+// images can be kept in files that any build of the kernel with the same KT_ENTRY may map.
 #pragma once
 
 #include <cstddef>
@@ -24,7 +27,6 @@ inline constexpr size_t kMaxTrampoline_bytes = 80;
 struct TrampolinePlace {
   uint64_t text_address;  // where the text runs
   uint64_t address;       // where the trampoline will run
-  uint64_t entry_at;      // address of 8 bytes that hold the entry's address
 };
 
 /// Writes the trampoline of a site; its size, or 0 if some address is out of reach (2 GiB). The site must be sound (IsSiteSound).

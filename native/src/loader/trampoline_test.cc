@@ -2,22 +2,26 @@
 // Runs patched code for real: the entry is a stub that adds 1000 to rax and goes back to rcx.
 #include "loader/trampoline.h"
 
+#include <asm/prctl.h>
 #include <gtest/gtest.h>
 #include <sys/mman.h>
+#include <sys/syscall.h>
+#include <unistd.h>
 
 #include <cstring>
 #include <memory>
 #include <vector>
 
 #include "loader/code_scanner.h"
+#include "uthread/uthread_layout.h"
 
 namespace junction {
 namespace {
 
 constexpr size_t kPage_bytes = 4096;
-constexpr size_t kPoolAt = kPage_bytes;  // pool: entry pointer, stub, trampolines
-constexpr size_t kStubAt = kPoolAt + 16;
-constexpr size_t kTrampolinesAt = kPoolAt + 64;
+constexpr size_t kPoolAt = kPage_bytes;  // in place of a Kthread; then the stub, the trampolines
+constexpr size_t kStubAt = kPoolAt + 64;
+constexpr size_t kTrampolinesAt = kPoolAt + 128;
 constexpr size_t kTextAt = 128;
 constexpr uint8_t kStub[] = {0x48, 0x05, 0xe8, 0x03, 0x00, 0x00, 0xff, 0xe1};  // add $1000, %rax; jmp *%rcx
 
@@ -31,7 +35,8 @@ class Arena {
     bytes_ = static_cast<uint8_t*>(memory);
     std::memset(bytes_, 0xcc, 2 * kPage_bytes);
     const uint64_t stub = address(kStubAt);
-    std::memcpy(bytes_ + kPoolAt, &stub, sizeof(stub));
+    std::memcpy(bytes_ + kPoolAt + KT_ENTRY, &stub, sizeof(stub));
+    EXPECT_EQ(syscall(SYS_arch_prctl, ARCH_SET_GS, address(kPoolAt)), 0);  // as if a Kthread were there
     std::memcpy(bytes_ + kStubAt, kStub, sizeof(kStub));
   }
   ~Arena() { munmap(bytes_, 2 * kPage_bytes); }
@@ -53,7 +58,7 @@ class Arena {
     size_t next = kTrampolinesAt;
     for (const PatchSite& site : sites) {
       uint8_t trampoline[kMaxTrampoline_bytes];
-      const size_t size = WriteTrampoline(text, site, {address(0), address(next), address(kPoolAt)}, trampoline);
+      const size_t size = WriteTrampoline(text, site, {address(0), address(next)}, trampoline);
       EXPECT_GT(size, 0U);
       std::memcpy(bytes_ + next, trampoline, size);
       const ReplacedBytes replaced = ReplacedBy(site);
@@ -112,6 +117,14 @@ TEST(Trampoline, LeavesASyscallBeforeTheReturnAddress) {
   EXPECT_EQ(return_address[-1], 0x05);
 }
 
+TEST(Trampoline, TakesTheSyscallAlong) {
+  Arena arena;
+  // xor %edx, %edx; jmp +0; mov %edi, %eax; xor %edi, %edi; syscall; jmp over; nop; over: ret
+  ASSERT_EQ(arena.Patch({0x31, 0xd2, 0xeb, 0x00, 0x89, 0xf8, 0x31, 0xff, 0x0f, 0x05, 0xeb, 0x01, 0x90, 0xc3}), 1U);
+  EXPECT_EQ(arena.at(kTextAt + 4)[0], 0xe9);
+  EXPECT_EQ(arena.Run(7), 1007);
+}
+
 TEST(Trampoline, AdjustsARipRelativeOperand) {
   Arena arena;
   // mov value(%rip), %eax (6 bytes); syscall; ret; padding; value
@@ -136,7 +149,7 @@ TEST(Trampoline, IsRefusedOutOfReach) {
   const std::vector<uint8_t> text = {0xb8, 39, 0, 0, 0, 0x0f, 0x05, 0xc3};
   uint8_t code[kMaxTrampoline_bytes];
   constexpr uint64_t kFar = 0x7f0000000000;
-  EXPECT_EQ(WriteTrampoline(text, {5, 5, 0, 0}, {0x400000, kFar, kFar}, code), 0U);
+  EXPECT_EQ(WriteTrampoline(text, {5, 5, 0, 0}, {0x400000, kFar}, code), 0U);
   uint8_t jump[5];
   EXPECT_FALSE(WriteJump(0x400000, kFar, jump));
   EXPECT_TRUE(WriteJump(0x400000, 0x72000000, jump));

@@ -48,9 +48,10 @@ std::string HostSyscallsDocument() {
       "kills the process.\n\n";
   text += "## The guest (" + std::to_string(HostSyscalls(HostRole::kGuest).size()) + " calls)\n\n";
   text +=
-      "The Junction kernel and the guest's code in one address space. For now most guest syscalls are passed on to the "
-      "host\n"
-      "inside the sandbox, hence the length of this list; it shrinks as the Junction kernel takes them over.\n\n";
+      "The Junction kernel and, as nothing separates them, the guest's code in one address space. A call from any code "
+      "but\n"
+      "junction_run's own image kills the process. The list shrinks as the Junction kernel takes files and sockets "
+      "over.\n\n";
   text += Rows(HostRole::kGuest);
   text += "\n## The monitor (" + std::to_string(HostSyscalls(HostRole::kMonitor).size()) + " calls)\n\n";
   text += "`junction_run` itself once the guest runs. It keeps CAP_KILL and no other capability.\n\n";

@@ -22,6 +22,7 @@
 #include "run/seccomp_filter.h"
 #include "run/template_instance.h"
 #include "run/user_namespace.h"
+#include "uthread/address_map.h"
 
 namespace junction {
 namespace {
@@ -218,7 +219,7 @@ Result<int> RunFromProgram(const JunctionConfig& config, const RunOptions& optio
   guest_plan.control = control.block;
   guest_plan.control_settings = settings;
   guest_plan.cgroup_dirs = options.cgroup_dirs;
-  guest_plan.filter = BuildSeccompFilter(HostSyscalls(HostRole::kGuest));
+  guest_plan.filter = BuildSeccompFilter(HostSyscalls(HostRole::kGuest), {kImageLow, kNearTrampolinesLow});
   guest_plan.has_patch_plans = !options.plan_dir.empty();
   guest_plan.argv = options.program;
   guest_plan.env = std::move(*env);

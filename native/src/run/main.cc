@@ -70,10 +70,7 @@ int Run(int argc, char** argv) {
 
 }  // namespace
 
-int main(int argc, char** argv, char** envp) {
+int main(int argc, char** argv) {
   junction::g_image.crash_report = true;
-  if (junction::IsSecondStage(argc, argv)) {
-    junction::RunSecondStage(argc, argv, envp);
-  }
   _exit(Run(argc, argv));  // at once: the thread that watches ports is never joined
 }

@@ -8,6 +8,7 @@
 #include <netinet/in.h>
 #include <sched.h>
 #include <sys/ioctl.h>
+#include <sys/mman.h>
 #include <sys/personality.h>
 #include <sys/prctl.h>
 #include <sys/socket.h>
@@ -143,8 +144,6 @@ TEST_F(GuestFilter, AdmitsInternetLocalAndRouteSocketsOnly) {
   EXPECT_EQ(answer(AF_PACKET, SOCK_RAW, 0), kRefusedWith(EAFNOSUPPORT));
   EXPECT_EQ(answer(AF_VSOCK, SOCK_STREAM, 0), kRefusedWith(EAFNOSUPPORT));
   EXPECT_EQ(answer(AF_ALG, SOCK_SEQPACKET, 0), kRefusedWith(EAFNOSUPPORT));
-  EXPECT_EQ(Answer({SYS_socketpair, {AF_UNIX}}), SECCOMP_RET_ALLOW);
-  EXPECT_EQ(Answer({SYS_socketpair, {AF_INET}}), kRefusedWith(EAFNOSUPPORT));
 }
 
 TEST_F(GuestFilter, LimitsArgumentsOfTheOthers) {
@@ -205,11 +204,19 @@ TEST(InstalledFilter, RefusesEachRefusedCall) {
   }
 }
 
-TEST(InstalledFilter, LetsOrdinaryProgramsLive) {
+// Pipes, waits, sleeps and the like are answered in the instance: the host's must not be in reach.
+TEST_F(GuestFilter, RefusesWhatTheJunctionKernelAnswersItself) {
+  for (const uint32_t number : {SYS_pipe2, SYS_socketpair, SYS_eventfd2, SYS_epoll_wait, SYS_pselect6, SYS_ppoll,
+                                SYS_nanosleep, SYS_waitid, SYS_fork, SYS_rt_sigqueueinfo, SYS_timerfd_create}) {
+    EXPECT_EQ(Answer({number}), kRefusedWith(ENOSYS)) << number;
+  }
+}
+
+TEST(InstalledFilter, LetsTheKernelDoItsWork) {
   EXPECT_EQ(BehindFilter([] {
               char c = 0;
-              int fds[2];
-              const bool works = pipe(fds) == 0 && write(fds[1], "x", 1) == 1 && read(fds[0], &c, 1) == 1 && c == 'x' &&
+              const int file = memfd_create("file", 0);
+              const bool works = write(file, "x", 1) == 1 && pread(file, &c, 1, 0) == 1 && c == 'x' &&
                                  socket(AF_INET, SOCK_STREAM, 0) >= 0 && getpid() > 0;
               const pid_t child = fork();
               if (child == 0) {

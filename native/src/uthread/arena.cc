@@ -14,6 +14,8 @@ namespace {
 constexpr size_t kSmallest_bytes = 32;
 constexpr size_t kPage_bytes = 4096;
 
+bool g_is_mapped;
+
 int ClassOf(size_t size_bytes) {
   if (size_bytes <= kSmallest_bytes) {
     return 0;
@@ -48,6 +50,7 @@ int64_t MapArena(int memfd) {
   if (IsHostError(mapped)) {
     return mapped;
   }
+  g_is_mapped = true;
   ArenaHeader& arena = Arena();
   if (arena.magic != kArenaMagic) {
     arena.magic = kArenaMagic;
@@ -55,6 +58,8 @@ int64_t MapArena(int memfd) {
   }
   return 0;
 }
+
+bool IsArenaMapped() { return g_is_mapped; }
 
 void* ArenaAllocate(size_t size_bytes) {
   const int size_class = ClassOf(size_bytes);

@@ -25,6 +25,16 @@ namespace junction {
 inline constexpr uint64_t kArenaMagic = 0x4152454e414a4e43ULL;
 inline constexpr int kArenaClasses = 16;  // 32 bytes << n
 
+/// What the first process of the instance learned of the machine, so that no other has to ask: CPUID leaves a virtual machine each time
+/// (vector_state.cc).
+struct VectorFormat {
+  uint32_t mask;        // of the components that this machine has; 0 = not known yet
+  uint32_t size_bytes;  // of the standard format with them
+  uint32_t offset[8];   // of each component, in that format
+  bool has_xsaveopt;
+  bool can_move;  // by vector_moves.S
+};
+
 struct ArenaHeader {
   uint64_t magic;
   KernelLock lock;  // the kernel lock
@@ -36,12 +46,16 @@ struct ArenaHeader {
   uint64_t live_bytes[kArenaClasses];
   void* kernel_root;                     // the kernel layer's own root object (kernel/instance.h)
   std::atomic<uint32_t> clone_progress;  // kernel/clone_steps.h
+  VectorFormat vector_format;
 };
 
 inline ArenaHeader& Arena() { return *reinterpret_cast<ArenaHeader*>(kArenaLow); }
 
 /// Maps the arena of descriptor `memfd` at its address; a fresh (all zero) one is initialised. 0 or -errno.
 int64_t MapArena(int memfd);
+
+/// True once this process image has mapped the arena.
+bool IsArenaMapped();
 
 /// Zeroed memory of at least `size_bytes` (at most 1 MiB), aligned to its size class' power of two up to a page. Null if the host has
 /// no more memory for the instance. Kernel lock held.

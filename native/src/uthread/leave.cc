@@ -54,6 +54,12 @@ bool HasWaitedForATick(const UthreadGroup& group) {
          JUNCTION_OWNER(const_cast<ListNode*>(oldest), Uthread, run_node)->ready_at_tick != group.ticks;
 }
 
+void LoadOwnState(Kthread& kthread) {
+  if (kthread.state_owner != kthread.current) {
+    LoadMachineState(*kthread.current);
+  }
+}
+
 }  // namespace
 
 void ArmTick(Kthread& kthread) {
@@ -89,6 +95,12 @@ void ArmTick(Kthread& kthread) {
 
 void junction_leave_slow() {
   using namespace junction;
+  if (CurrentKthread()->attention.load(std::memory_order_relaxed) == kAttentionState) {
+    // After a switch, the most frequent case by far. This bit and these registers are the kthread's own affair: no lock.
+    CurrentKthread()->attention.fetch_and(~kAttentionState, std::memory_order_relaxed);
+    LoadOwnState(*CurrentKthread());
+    return;
+  }
   LockKernel();
   uint32_t attention = CurrentKthread()->attention.exchange(0, std::memory_order_acquire);
   if ((attention & kAttentionHostSignal) != 0) {
@@ -118,7 +130,5 @@ void junction_leave_slow() {
   Kthread& kthread = *CurrentKthread();
   ArmTick(kthread);
   UnlockKernel();
-  if (kthread.state_owner != kthread.current) {
-    LoadMachineState(*kthread.current);
-  }
+  LoadOwnState(kthread);
 }

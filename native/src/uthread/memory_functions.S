@@ -46,5 +46,13 @@ junction_memcmp:
     ret
 2:  xor     %eax, %eax
     ret
+    .globl junction_strlen
+junction_strlen:
+    xor     %eax, %eax
+1:  cmpb    $0, (%rdi,%rax)
+    je      2f
+    inc     %rax
+    jmp     1b
+2:  ret
 
     .section .note.GNU-stack, "", @progbits

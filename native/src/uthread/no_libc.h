@@ -10,4 +10,5 @@ void* memcpy(void* to, const void* from, std::size_t size) noexcept __asm__("jun
 void* memmove(void* to, const void* from, std::size_t size) noexcept __asm__("junction_memmove");
 void* memset(void* to, int value, std::size_t size) noexcept __asm__("junction_memset");
 int memcmp(const void* a, const void* b, std::size_t size) noexcept __asm__("junction_memcmp");
+std::size_t strlen(const char* text) noexcept __asm__("junction_strlen");  // gcc makes loops into calls of it
 }

@@ -14,7 +14,9 @@ void KernelPanic(const char* text, uint64_t value) {
   line.Add("junction kernel: ").Add(text).Add(" (").AddHex(value).Add(")\n");
   HostCall(SYS_write, 2, line.data(), line.size());
   // Whoever waits for the kernel lock ends as well: what it guards may be half changed.
-  Arena().lock.is_broken.store(1, std::memory_order_release);
+  if (IsArenaMapped()) {
+    Arena().lock.is_broken.store(1, std::memory_order_release);
+  }
   while (true) {
     HostCall(SYS_exit_group, 134);
   }

@@ -138,6 +138,7 @@ struct Kthread {
   std::atomic<uint64_t>* syscall_counter;
   uint64_t idle_rsp;  // saved while a uthread runs
   uint64_t scratch;
+  void (*entry)();  // where trampolines jump to; the kernel layer sets it
 
   // --- the rest
   UthreadGroup* group;
@@ -172,6 +173,7 @@ static_assert(offsetof(Kthread, in_kernel) == KT_IN_KERNEL);
 static_assert(offsetof(Kthread, syscall_counter) == KT_COUNTER);
 static_assert(offsetof(Kthread, idle_rsp) == KT_IDLE_RSP);
 static_assert(offsetof(Kthread, scratch) == KT_SCRATCH);
+static_assert(offsetof(Kthread, entry) == KT_ENTRY);
 
 /// The kthread that runs this code. Kernel context only.
 inline Kthread* CurrentKthread() {

@@ -9,6 +9,7 @@
 #define KT_COUNTER 24
 #define KT_IDLE_RSP 32
 #define KT_SCRATCH 40
+#define KT_ENTRY 48  // known to patched images on disk, too (loader/trampoline.h)
 
 #define UT_STACK_TOP 0
 #define UT_FRAME 8

@@ -4,7 +4,7 @@ import { spawn } from 'node:child_process';
 import { constants } from 'node:os';
 import { join } from 'node:path';
 
-import { Command, InvalidArgumentError, Option } from 'commander';
+import { Argument, Command, InvalidArgumentError, Option } from 'commander';
 
 import { doctor } from './commands/doctor.command.ts';
 import { down } from './commands/down.command.ts';
@@ -102,7 +102,7 @@ withStackOptions(program.command('logs'))
 program
   .command('bench')
   .description('measure this system side by side with its references (exit code 3 if a target is missed)')
-  .argument('[bench]', 'which bench', 'main')
+  .addArgument(new Argument('[bench]', 'which bench').choices(['main', 'kernel']).default('main'))
   .addOption(new Option('--rounds <count>', 'interleaved rounds').default(7).argParser(wholeNumber(1, 1000)))
   .option('--quick', 'short measurements: shows that the bench works, not what the system can do')
   .option('--json', 'print the results as JSON')

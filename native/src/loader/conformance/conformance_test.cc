@@ -14,6 +14,7 @@
 #include <cstdlib>
 #include <filesystem>
 #include <fstream>
+#include <functional>
 #include <iterator>
 #include <map>
 #include <set>
@@ -143,6 +144,7 @@ std::vector<Case> Cases() {
   for (const std::string& name : Words(JUNCTION_SUITE_STATIC)) {
     cases.push_back({"suite_" + name + "_static", {Guest("suite_" + name + "_static")}, name});
   }
+  cases.push_back({"vectors", {Guest("vectors")}, {}});
   cases.push_back({"cpp", {Guest("cpp_program"), "FOLDER"}, {}});
   cases.push_back({"sh", {"/bin/sh", Source("program.sh")}, {}});
   cases.push_back({"bash", {"/bin/bash", Source("program.sh")}, {}});
@@ -284,30 +286,100 @@ TEST(Programs, AreFoundInPathAndMayBeScripts) {
   EXPECT_EQ(outcome.status, 1);
 }
 
+// The plans of one program in a folder.
+class Plans {
+ public:
+  Plans(const Folder& folder, const std::string& program) : dir(folder.File("plans")) {
+    fs::create_directory(dir);
+    EXPECT_EQ(RunOnLinux({JUNCTION_PLAN, "--out", dir, program}, folder).status, 0);
+  }
+  // Changes `size_bytes` at `offset` of each file, 0 = to the end.
+  void Overwrite(size_t offset, size_t size_bytes, const std::function<char(char)>& change) const {
+    for (const auto& entry : fs::directory_iterator(dir)) {
+      std::string bytes = ReadAll(entry.path());
+      const size_t end = size_bytes == 0 ? bytes.size() : std::min(bytes.size(), offset + size_bytes);
+      for (size_t i = offset; i < end; ++i) {
+        bytes[i] = change(bytes[i]);
+      }
+      fs::permissions(entry.path(), fs::perms::owner_write, fs::perm_options::add);
+      std::ofstream(entry.path(), std::ios::binary) << bytes;
+    }
+  }
+
+  const std::string dir;
+};
+
+constexpr size_t kPlanTextAt = 4096;  // loader/patch_plan.h
+constexpr size_t kPlanVersionAt = 8;
+constexpr size_t kPlanPoolDistanceAt = 96;
+
 TEST(Plans, GiveTheSameSitesWithoutAScan) {
   const Folder folder;
-  const std::string plans = folder.File("plans");
-  fs::create_directory(plans);
   const std::string program = Guest("memory_static");
-  ASSERT_EQ(RunOnLinux({JUNCTION_PLAN, "--out", plans, program}, folder).status, 0);
-  RunInJunction({program}, folder);
-  const uint64_t scanned = Stats(folder)["sites_patched"];
-  const Outcome planned = RunInJunction({program}, folder, {"--plans", plans});
-  EXPECT_EQ(Stats(folder)["sites_patched"], scanned);
-  EXPECT_GT(scanned, 0U);
+  const Plans plans(folder, program);
+  const Outcome scanned = RunInJunction({program}, folder);
+  const uint64_t sites = Stats(folder)["sites_patched"];
+  EXPECT_GT(sites, 0U);
+  const Outcome planned = RunInJunction({program}, folder, {"--plans", plans.dir});
+  EXPECT_EQ(Stats(folder)["sites_patched"], sites);
+  EXPECT_EQ(planned.out, scanned.out);
+  EXPECT_EQ(planned.status, scanned.status);
+}
 
-  // A plan is a hint: one full of nonsense costs traps, not the program.
-  for (const auto& entry : fs::directory_iterator(plans)) {
-    std::string bytes = ReadAll(entry.path());
-    for (size_t i = 64; i < bytes.size(); i += 3) {
-      bytes[i] = static_cast<char>(bytes[i] + 5);
-    }
-    std::ofstream(entry.path(), std::ios::binary) << bytes;
+TEST(Plans, GiveTheTextThatRuns) {
+  const Folder folder;
+  const std::string program = Guest("memory_static");
+  const Plans plans(folder, program);
+  plans.Overwrite(kPlanTextAt, 0, [](char) { return '\xf4'; });  // hlt
+  EXPECT_EQ(RunInJunction({program}, folder, {"--plans", plans.dir}).status, 128 + SIGSEGV);
+}
+
+TEST(Plans, AreNotUsedWhenTheyAreOfAnotherVersionOrWritable) {
+  const Folder folder;
+  const std::string program = Guest("memory_static");
+  const Plans plans(folder, program);
+  const Outcome scanned = RunInJunction({program}, folder);
+  const uint64_t sites = Stats(folder)["sites_patched"];
+  plans.Overwrite(kPlanTextAt, 0, [](char) { return '\xf4'; });
+  for (const auto& entry : fs::directory_iterator(plans.dir)) {
+    fs::permissions(entry.path(), fs::perms::group_write, fs::perm_options::add);
   }
-  const Outcome misled = RunInJunction({program}, folder, {"--plans", plans});
-  EXPECT_EQ(misled.out, planned.out);
-  EXPECT_EQ(misled.status, planned.status);
-  EXPECT_LT(Stats(folder)["sites_patched"], scanned);
+  const Outcome writable = RunInJunction({program}, folder, {"--plans", plans.dir});
+  EXPECT_EQ(writable.out, scanned.out);
+  EXPECT_EQ(Stats(folder)["sites_patched"], sites);
+  for (const auto& entry : fs::directory_iterator(plans.dir)) {
+    fs::permissions(entry.path(), fs::perms::group_write, fs::perm_options::remove);
+  }
+  plans.Overwrite(kPlanVersionAt, 1, [](char version) { return static_cast<char>(version - 1); });
+  const Outcome old = RunInJunction({program}, folder, {"--plans", plans.dir});
+  EXPECT_EQ(old.out, scanned.out);
+  EXPECT_EQ(Stats(folder)["sites_patched"], sites);
+}
+
+TEST(Plans, ArePatchedPrivatelyWhereThePlaceOfThePoolIsTaken) {
+  const Folder folder;
+  const std::string program = Guest("memory_static");
+  const Plans plans(folder, program);
+  const Outcome scanned = RunInJunction({program}, folder);
+  const uint64_t sites = Stats(folder)["sites_patched"];
+  // One page below the text: that is where the image's headers are. And a text that would not run.
+  for (size_t byte = 0; byte < 8; ++byte) {
+    plans.Overwrite(kPlanPoolDistanceAt + byte, 1, [&](char) { return static_cast<char>(byte == 1 ? 0x10 : 0); });
+  }
+  const Outcome taken = RunInJunction({program}, folder, {"--plans", plans.dir});
+  EXPECT_EQ(taken.out, scanned.out);
+  EXPECT_EQ(taken.status, scanned.status);
+  EXPECT_EQ(Stats(folder)["sites_patched"], sites);
+}
+
+TEST(Plans, DoNotShowInTheListOfMappings) {
+  const Folder folder;
+  const Plans plans(folder, "/usr/lib/x86_64-linux-gnu");
+  const Outcome outcome = RunInJunction({"/bin/cat", "/proc/self/maps"}, folder, {"--plans", plans.dir});
+  EXPECT_EQ(outcome.status, 0);
+  EXPECT_NE(outcome.out.find("r-xp"), std::string::npos);
+  EXPECT_NE(outcome.out.find("libc.so.6"), std::string::npos);
+  EXPECT_EQ(outcome.out.find(".plan"), std::string::npos);
 }
 
 // The control block, as the host side reads it while the guest runs.
@@ -405,6 +477,19 @@ TEST(GuestSideCode, UsesGeneralRegistersOnly) {
                                           " | grep -cE \"%[xyz]mm|%st|%mm[0-7]\""},
                                      folder);
   EXPECT_EQ(outcome.out, "0\n") << outcome.err;
+}
+
+// libc's functions use vector registers, and are not even there after a guest's execve: no libc is started then.
+TEST(GuestSideCode, CallsNoLibc) {
+  const Folder folder;
+  const std::string objects = JUNCTION_GUEST_SIDE_OBJECTS;
+  const std::string defined = folder.File("defined");
+  const std::string list = "nm -j --quiet ";
+  const std::string script = "export LC_ALL=C; " + list + "--defined-only " + objects + " | sort -u > " + defined +
+                             "; " + list + "-u " + objects + " | grep -v -e : -e ^junction_ | sort -u | comm -23 - " +
+                             defined;
+  const Outcome outcome = RunOnLinux({"/bin/sh", "-c", script}, folder);
+  EXPECT_EQ(outcome.out.substr(0, 300), "_start\n") << outcome.err;  // where second_stage_start.S leaves
 }
 
 }  // namespace

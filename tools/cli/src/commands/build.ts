@@ -10,14 +10,21 @@ export function stepLog(root: string, name: string): string {
 
 /** Builds everything that a stack runs, and the image of the AES function. nx skips what has not changed. */
 export async function buildStack(root: string): Promise<void> {
-  const nx = join(root, 'node_modules/nx/dist/bin/nx.js');
-  const run = (name: string, args: string[]): Promise<void> =>
-    runLogged(process.execPath, [nx, ...args], { cwd: root, logFile: stepLog(root, name) });
   await step('building apps and libs', () =>
-    run('build', ['run-many', '-t', 'build', '--exclude', 'native,functions']),
+    runNx(root, 'build', ['run-many', '-t', 'build', '--exclude', 'native,functions']),
   );
-  await step('building the data plane', () => run('build-native', ['run', 'native:build']));
+  await buildDataPlane(root);
+}
+
+/** The part of it that runs functions without the apps around: the data plane, its measuring programs and the AES function. */
+export async function buildDataPlane(root: string): Promise<void> {
+  await step('building the data plane', () => runNx(root, 'build-native', ['run', 'native:build']));
   await step('building the image of the AES function', () =>
     runLogged(join(root, 'functions/build-images'), ['aes'], { cwd: root, logFile: stepLog(root, 'build-aes') }),
   );
+}
+
+function runNx(root: string, name: string, args: string[]): Promise<void> {
+  const nx = join(root, 'node_modules/nx/dist/bin/nx.js');
+  return runLogged(process.execPath, [nx, ...args], { cwd: root, logFile: stepLog(root, name) });
 }

@@ -73,7 +73,7 @@ function fsgsbase(): ProbeResult {
   const value = auxiliaryValue(readFileSync('/proc/self/auxv'), AT_HWCAP2) ?? 0n;
   return (value & HWCAP2_FSGSBASE) !== 0n
     ? ok('FSGSBASE', 'usable by programs')
-    : worse(
+    : missing(
         'FSGSBASE',
         'not usable by programs',
         'processor of 2012 or newer; no nofsgsbase on the kernel command line',

@@ -1,0 +1,3 @@
+module gonbody
+
+go 1.19

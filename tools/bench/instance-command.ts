@@ -1,0 +1,94 @@
+// SPDX-License-Identifier: Apache-2.0
+// How benches start instances: the real junction_run with its sandbox, without junctiond.
+import { copyFile, mkdir, rm, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+
+export interface InstanceCommand {
+  readonly command: string[];
+  /** Made by junction_run; whoever starts it removes the file. */
+  readonly controlFile: string;
+}
+
+export interface InstanceOptions {
+  /** A root of its own; without it the guest sees the host's, read-only. */
+  readonly chrootPath?: string;
+  /** Patch plans of what the guest executes. */
+  readonly planFolder?: string;
+  readonly environment?: Readonly<Record<string, string>>;
+  /** Where log and status go; a clone's template needs one. */
+  readonly instanceFolder?: string;
+  /** Gets a line of JSON an event (native/src/run/README.md). */
+  readonly notifySocket?: string;
+}
+
+// Host ids far above those of a stack (junctiond begins at 2^28); each instance has 65,536.
+const firstUidBase = 0x70000000;
+const uidRange = 65536;
+const uidRanges = 1024;
+let instances = 0;
+
+/** A root file system with nothing but the function at /aes. */
+export async function prepareFunctionImage(folder: string, binary: string): Promise<string> {
+  const rootfs = join(folder, 'rootfs');
+  await rm(rootfs, { recursive: true, force: true });
+  await mkdir(rootfs, { recursive: true });
+  await copyFile(binary, join(rootfs, 'aes'));
+  return rootfs;
+}
+
+/** A configuration file for instances that have so many cores. */
+export async function writeInstanceConfig(folder: string, cores: number): Promise<string> {
+  const file = join(folder, `config-${cores.toString()}`);
+  const lines = [
+    'host_addr 192.168.127.2',
+    'host_netmask 255.255.255.0',
+    'host_gateway 192.168.127.1',
+    `runtime_kthreads ${cores.toString()}`,
+  ];
+  await writeFile(file, `${lines.join('\n')}\n`);
+  return file;
+}
+
+/** The command line of one more instance; each has host ids and a control file of its own. */
+export function instanceCommand(
+  root: string,
+  config: string,
+  options: InstanceOptions,
+  program: readonly string[],
+): InstanceCommand {
+  const { number, controlFile } = nextInstance();
+  const uidBase = firstUidBase + (number % uidRanges) * uidRange;
+  return {
+    controlFile,
+    command: [
+      runner(root),
+      config,
+      ...(options.chrootPath === undefined ? [] : ['--chroot_path', options.chrootPath]),
+      ...(options.planFolder === undefined ? [] : ['--plan_dir', options.planFolder]),
+      ...(options.instanceFolder === undefined ? [] : ['--instance_dir', options.instanceFolder]),
+      ...(options.notifySocket === undefined ? [] : ['--notify', options.notifySocket]),
+      ...Object.entries(options.environment ?? {}).flatMap(([name, value]) => ['--env', `${name}=${value}`]),
+      '--control',
+      controlFile,
+      '--uid_base',
+      uidBase.toString(),
+      '--',
+      ...program,
+    ],
+  };
+}
+
+/** The command line of a warm clone of the idle instance with this folder. */
+export function cloneCommand(root: string, config: string, templateFolder: string): InstanceCommand {
+  const { controlFile } = nextInstance();
+  return { controlFile, command: [runner(root), config, '--clone_of', templateFolder, '--control', controlFile] };
+}
+
+function runner(root: string): string {
+  return join(root, 'native/build/release/junction_run');
+}
+
+function nextInstance(): { number: number; controlFile: string } {
+  const number = instances++;
+  return { number, controlFile: `/dev/shm/junction-bench-${process.pid.toString()}-${number.toString()}.control` };
+}
