@@ -20,12 +20,12 @@
 #include <time.h>
 #include <unistd.h>
 
-#define CHECK(condition)                                                             \
-  do {                                                                               \
-    if (!(condition)) {                                                              \
+#define CHECK(condition)                                                                \
+  do {                                                                                  \
+    if (!(condition)) {                                                                 \
       fprintf(stderr, "%s:%d: %s (errno %d)\n", __func__, __LINE__, #condition, errno); \
-      _exit(99);                                                                     \
-    }                                                                                \
+      _exit(99);                                                                        \
+    }                                                                                   \
   } while (0)
 
 enum { kThreads = 16 };
@@ -412,9 +412,17 @@ static void Mappers(void) {
 static const struct {
   const char* name;
   void (*run)(void);
-} kCases[] = {{"locks", Locks},         {"come_and_go", ComeAndGo},     {"signals", Signals},          {"forks", Forks},
-              {"spawns", Spawns},       {"exit_from_one", ExitFromOne}, {"exec_from_one", ExecFromOne}, {"kill_all", KillAll},
-              {"tight_loop", TightLoop}, {"pumps", Pumps},               {"mappers", Mappers}};
+} kCases[] = {{"locks", Locks},
+              {"come_and_go", ComeAndGo},
+              {"signals", Signals},
+              {"forks", Forks},
+              {"spawns", Spawns},
+              {"exit_from_one", ExitFromOne},
+              {"exec_from_one", ExecFromOne},
+              {"kill_all", KillAll},
+              {"tight_loop", TightLoop},
+              {"pumps", Pumps},
+              {"mappers", Mappers}};
 
 int main(int argc, char** argv) {
   g_self = argv[0];

@@ -147,7 +147,8 @@ func preempt() {
 		}
 		for i := 0; i < 3; i++ {
 			time.Sleep(time.Millisecond)
-			runtime.GC()
+			var statistics runtime.MemStats
+			runtime.ReadMemStats(&statistics) // stops the world
 		}
 		atomic.StoreInt32(&stop, 1)
 		wait.Wait()
