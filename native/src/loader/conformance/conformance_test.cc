@@ -143,9 +143,10 @@ void AddPrograms(std::vector<Case>& cases) {
     }
   };
   add("threads", {Guest("threads"), "all", "2"}, "1 2 4");
-  add("threads_static", {Guest("threads_static"), "all", "2"}, "2 4");
+  add("threads_static", {Guest("threads_static"), "all", "2"}, "4");
   add("go_stress", {Guest("gostress")}, "1 2 4");
   add("go_stress_with_cgo", {Guest("gostress_cgo")}, "1 2");
+  add("rust_tokio", {Guest("ruststress")}, "1 4");
   add("python_asyncio", {JUNCTION_PYTHON, Source("programs/asyncio_program.py")}, "1");
   add("gunicorn", {"/bin/bash", Source("programs/gunicorn.sh"), "FOLDER", "PORT"}, "2");
   add("node_workers", {JUNCTION_NODE, Source("programs/workers.cjs"), "FOLDER"}, "1 4");
@@ -227,7 +228,7 @@ INSTANTIATE_TEST_SUITE_P(Programs, Conformance, testing::ValuesIn(Cases()),
 // Their cases are left out where they are missing: ./junction test installs them all.
 TEST(Programs, AreAllInstalled) {
   for (const std::string& program :
-       {Guest("goprogram"), Guest("gostress"), Guest("gostress_cgo"), std::string(JUNCTION_PYTHON),
+       {Guest("goprogram"), Guest("gostress"), Guest("gostress_cgo"), Guest("ruststress"), std::string(JUNCTION_PYTHON),
         std::string(JUNCTION_NODE), std::string(JUNCTION_JAVA), std::string(JUNCTION_BUSYBOX),
         std::string("/usr/bin/gunicorn")}) {
     EXPECT_TRUE(fs::exists(program)) << program;

@@ -12,7 +12,7 @@ yes | head -n 1000 | wc -l
 i=0; while [ $i -lt 40 ]; do echo $(expr $i \* 2) $(basename "/a/b$i"); i=$((i + 1)); done | tail -n 2
 trap 'echo ended by exit' EXIT
 trap 'echo got a signal' TERM
-(kill -TERM $$)
+(kill -TERM $$); trap - TERM
 sh -c 'kill -KILL $$'; echo "status $?"
 sleep 60 & kill $!; wait $!; echo "status $?"
 printf '%s\n' one two | while read -r word; do echo "<$word>"; done
