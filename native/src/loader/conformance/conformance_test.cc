@@ -152,6 +152,13 @@ void AddPrograms(std::vector<Case>& cases) {
   add("node_workers", {JUNCTION_NODE, Source("programs/workers.cjs"), "FOLDER"}, "1 4");
   add("java_load", {JUNCTION_JAVA, Source("programs/Load.java")}, "1 2");
   add("bash_pipelines", {"/bin/bash", Source("programs/pipelines.sh")}, "1");
+  // Built by the workspace, not by CMake. ./junction test builds both.
+  const std::string root = JUNCTION_ROOT;
+  const std::string node = root + "/.tools/node/bin/node";
+  const std::string addon = root + "/native/build/release/junction_addon.node";
+  if (fs::exists(root + "/apps/gateway/dist/main.js") && fs::exists(addon) && fs::exists(node)) {
+    add("gateway_and_provider", {"/bin/bash", Source("programs/peers.sh"), "FOLDER", "PORT", root, addon, node}, "2");
+  }
   add("busybox", {JUNCTION_BUSYBOX, "sh", Source("programs/busybox.sh")}, "1");
 }
 
