@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // `./junction bench main`: the main job against the same binary called directly and against nginx in front of it.
+import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
 
 import type { Bench } from './bench.ts';
@@ -207,6 +208,7 @@ async function measureStarts(
     await stack.scaleToZero();
     coldMs.push(median(await load.sequential(stack.invokeUrl, 1, 0)) / milli);
   }
+  await rm(instance.controlFile, { force: true });
   raw['start to first answer ms'] = [{ contestant: 'junction_run', values: startMs }];
   raw['cold request ms'] = [{ contestant: 'junctiond', values: coldMs }];
   return [

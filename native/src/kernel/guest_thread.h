@@ -53,6 +53,7 @@ struct GuestThread : Uthread {
   uint64_t affinity;  // CPUs as sched_setaffinity set it
   char name[16];      // comm
   int32_t nice;
+  uint32_t policy;  // sched_setscheduler's: SCHED_OTHER, _BATCH or _IDLE, with SCHED_RESET_ON_FORK
 
   // PI futexes that it owns or waits for (futex.cc)
   List pi_owned;

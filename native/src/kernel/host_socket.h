@@ -27,6 +27,7 @@ struct HostSocket {
   // The last read found less than it asked for, so the next one may answer EAGAIN by itself, once: the count of host writes then plus 1,
   // 0 = it may not (host_transfer.cc).
   uint64_t short_read_mark;
+  uint32_t hits_in_a_row;  // reads that found bytes although the mark said that there are none
 };
 
 extern const FileOps kHostSocketOps;

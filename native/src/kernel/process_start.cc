@@ -158,6 +158,7 @@ bool ReplaceThread(UProc& process) {
   }
   thread->affinity = old.affinity;
   thread->nice = old.nice;
+  thread->policy = old.policy;
   thread->is_ending = old.is_ending;
   thread->pending = old.pending;
   if (old.pending.queue.empty()) {

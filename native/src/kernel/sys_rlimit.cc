@@ -29,7 +29,9 @@ UProc* ProcessOf(UProc& self, int32_t tid) {
   return thread != nullptr ? thread->process : FindProcess(tid);
 }
 
-int64_t HostLimit(int32_t pid, uint32_t resource, const Limit* value, Limit* old) {
+// Of a process other than the caller's the host lets nobody know or set them (run/host_syscalls.cc): EPERM.
+int64_t HostLimit(const UProc& process, uint32_t resource, const Limit* value, Limit* old) {
+  const int32_t pid = &process == &CurrentProcess() ? 0 : process.group.host_pid;
   return HostCall(SYS_prlimit64, pid, resource, value, old);
 }
 
@@ -47,9 +49,9 @@ int64_t ChangeLimit(UProc& process, uint32_t resource, const Limit* value, Limit
     return ChangeLocksLimit(value, old);
   }
   if (resource != RLIMIT_AS) {
-    return HostLimit(process.group.host_pid, resource, value, old);
+    return HostLimit(process, resource, value, old);
   }
-  const int64_t error = HostLimit(process.group.host_pid, kLimitLocks, value, old);
+  const int64_t error = HostLimit(process, kLimitLocks, value, old);
   if (error == 0 && value != nullptr && process.memory != nullptr) {
     process.memory->size_limit_bytes = value->soft;
   }
@@ -60,7 +62,7 @@ int64_t ChangeLimit(UProc& process, uint32_t resource, const Limit* value, Limit
 
 uint64_t OwnAddressSpaceLimit() {
   Limit limit = {kInfinity, kInfinity};
-  HostLimit(0, kLimitLocks, nullptr, &limit);
+  HostCall(SYS_prlimit64, 0, kLimitLocks, nullptr, &limit);
   return limit.soft;
 }
 

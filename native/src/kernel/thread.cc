@@ -52,6 +52,11 @@ void WriteFsBase(GuestThread& thread, uint64_t value) {
   }
 }
 
+uint32_t InheritedPolicy(const GuestThread& parent) {
+  constexpr uint32_t kResetOnFork = 0x40000000;  // SCHED_RESET_ON_FORK
+  return (parent.policy & kResetOnFork) != 0 ? 0 /* SCHED_OTHER */ : parent.policy;
+}
+
 GuestThread& CopyThread(void* slot, GuestThread& parent, const CloneArguments& arguments) {
   auto& child = *static_cast<GuestThread*>(slot);
   child.frame = parent.frame;
@@ -66,6 +71,7 @@ GuestThread& CopyThread(void* slot, GuestThread& parent, const CloneArguments& a
   child.signal_mask = parent.signal_mask;
   child.affinity = parent.affinity;
   child.nice = parent.nice;
+  child.policy = InheritedPolicy(parent);
   __builtin_memcpy(child.name, parent.name, sizeof(child.name));
   if ((arguments.flags & CLONE_CHILD_CLEARTID) != 0) {
     child.clear_child_tid = arguments.child_tid;

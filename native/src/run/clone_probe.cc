@@ -45,7 +45,10 @@ class Attacker {
     const long pid_fd = Call(SYS_pidfd_open, pid, 0);
     text << ", pidfd " << ErrorName(pid_fd < 0 ? pid_fd : Call(SYS_pidfd_send_signal, pid_fd, SIGKILL, 0, 0))
          << ", ptrace " << ErrorName(Call(SYS_ptrace, 16 /* PTRACE_ATTACH */, pid, 0, 0));
-    for (const char* file : {"mem", "environ", "maps"}) {
+    const uint64_t limit[2] = {1, 1};
+    text << ", prlimit " << ErrorName(Call(SYS_prlimit64, pid, 0 /* RLIMIT_CPU */, reinterpret_cast<long>(limit), 0));
+    text << ", setpriority " << ErrorName(Call(SYS_setpriority, 0 /* PRIO_PROCESS */, pid, 19));
+    for (const char* file : {"mem", "environ", "maps", "fd/3", "root/data/letters"}) {
       const std::string path = "/proc/" + std::to_string(pid) + "/" + file;
       const long fd = Call(SYS_openat, AT_FDCWD, reinterpret_cast<long>(path.c_str()), O_RDONLY, 0);
       char byte;

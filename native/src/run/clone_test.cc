@@ -333,7 +333,8 @@ TEST_F(CloneTest, CannotReachItsTemplateOrSiblings) {
   ASSERT_FALSE(address.empty());
   std::erase(address, '\n');
   const std::string refused =
-      "kill EPERM, tgkill EPERM, pidfd ENOSYS, ptrace ENOSYS, mem EACCES, environ EACCES, maps EACCES";
+      "kill EPERM, tgkill EPERM, pidfd ENOSYS, ptrace ENOSYS, prlimit EPERM, setpriority EPERM, "
+      "mem EACCES, environ EACCES, maps EACCES, fd/3 EACCES, root/data/letters EACCES";
   EXPECT_EQ(attacker->Ask("attack 1 " + address), refused);
   EXPECT_EQ(attacker->Ask("attack " + sibling->PidInside() + " " + address), refused);
   EXPECT_EQ(sibling->Ask("attack " + attacker->PidInside() + " " + address), refused);

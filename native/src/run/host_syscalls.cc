@@ -12,6 +12,7 @@
 #include <sys/ioctl.h>
 #include <sys/personality.h>
 #include <sys/prctl.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 
@@ -115,6 +116,19 @@ constexpr ArgumentLimits kGuestSocket = {
     kGuestSocketCases, EAFNOSUPPORT, "AF_INET and AF_INET6 as TCP, UDP or ICMP echo, AF_UNIX, AF_NETLINK for routes"};
 constexpr ArgumentCase kLocalCases[] = {kLocalSocket};
 constexpr ArgumentLimits kMonitorSocket = {kLocalCases, EAFNOSUPPORT, "AF_UNIX"};
+
+// --- limits and priorities: the caller's own. Clones of one template share a user id and see each other's process ids.
+constexpr uint32_t kProcessPriority[] = {PRIO_PROCESS};
+constexpr uint32_t kProcessIoPriority[] = {1 /* IOPRIO_WHO_PROCESS */};
+constexpr ArgumentMatch kOwnMatch[] = {{0, kWholeArgument, kNone}};
+constexpr ArgumentCase kOwnCases[] = {kOwnMatch};
+constexpr ArgumentLimits kOwn = {kOwnCases, EPERM, "pid: 0, the caller"};
+constexpr ArgumentMatch kOwnPriorityMatch[] = {{0, kWholeArgument, kProcessPriority}, {1, kWholeArgument, kNone}};
+constexpr ArgumentCase kOwnPriorityCases[] = {kOwnPriorityMatch};
+constexpr ArgumentLimits kOwnPriority = {kOwnPriorityCases, EPERM, "of a process: 0, the caller"};
+constexpr ArgumentMatch kOwnIoPriorityMatch[] = {{0, kWholeArgument, kProcessIoPriority}, {1, kWholeArgument, kNone}};
+constexpr ArgumentCase kOwnIoPriorityCases[] = {kOwnIoPriorityMatch};
+constexpr ArgumentLimits kOwnIoPriority = {kOwnIoPriorityCases, EPERM, "of a process: 0, the caller"};
 
 // --- ioctl of the monitor
 constexpr uint32_t kPidfdCommands[] = {kPidfdGetInfo};
@@ -307,15 +321,7 @@ constexpr HostSyscall kGuestRows[] = {
     {__NR_fstatfs, "fstatfs", HostRole::kGuest, nullptr, "free space, by package managers and databases"},
     {__NR_getpriority, "getpriority", HostRole::kGuest, nullptr,
      "scheduling of own threads; the resource limits allow no raise"},
-    {__NR_setpriority, "setpriority", HostRole::kGuest, nullptr,
-     "scheduling of own threads; the resource limits allow no raise"},
-    {__NR_sched_setparam, "sched_setparam", HostRole::kGuest, nullptr,
-     "scheduling of own threads; the resource limits allow no raise"},
-    {__NR_sched_getparam, "sched_getparam", HostRole::kGuest, nullptr,
-     "scheduling of own threads; the resource limits allow no raise"},
-    {__NR_sched_setscheduler, "sched_setscheduler", HostRole::kGuest, nullptr,
-     "scheduling of own threads; the resource limits allow no raise"},
-    {__NR_sched_getscheduler, "sched_getscheduler", HostRole::kGuest, nullptr,
+    {__NR_setpriority, "setpriority", HostRole::kGuest, &kOwnPriority,
      "scheduling of own threads; the resource limits allow no raise"},
     {__NR_sched_get_priority_max, "sched_get_priority_max", HostRole::kGuest, nullptr,
      "scheduling of own threads; the resource limits allow no raise"},
@@ -366,7 +372,7 @@ constexpr HostSyscall kGuestRows[] = {
     {__NR_mq_notify, "mq_notify", HostRole::kGuest, nullptr, "POSIX queues within the instance's own namespace"},
     {__NR_mq_getsetattr, "mq_getsetattr", HostRole::kGuest, nullptr,
      "POSIX queues within the instance's own namespace"},
-    {__NR_ioprio_set, "ioprio_set", HostRole::kGuest, nullptr,
+    {__NR_ioprio_set, "ioprio_set", HostRole::kGuest, &kOwnIoPriority,
      "scheduling of own threads; the resource limits allow no raise"},
     {__NR_ioprio_get, "ioprio_get", HostRole::kGuest, nullptr,
      "scheduling of own threads; the resource limits allow no raise"},
@@ -403,13 +409,9 @@ constexpr HostSyscall kGuestRows[] = {
      "watching of files that the guest can name anyway"},
     {__NR_preadv, "preadv", HostRole::kGuest, nullptr, "descriptor input and output"},
     {__NR_pwritev, "pwritev", HostRole::kGuest, nullptr, "descriptor input and output"},
-    {__NR_prlimit64, "prlimit64", HostRole::kGuest, nullptr, "limits and figures"},
+    {__NR_prlimit64, "prlimit64", HostRole::kGuest, &kOwn, "limits and figures"},
     {__NR_syncfs, "syncfs", HostRole::kGuest, nullptr, "file sizes, durability, locks"},
     {__NR_getcpu, "getcpu", HostRole::kGuest, nullptr, "limits and figures"},
-    {__NR_sched_setattr, "sched_setattr", HostRole::kGuest, nullptr,
-     "scheduling of own threads; the resource limits allow no raise"},
-    {__NR_sched_getattr, "sched_getattr", HostRole::kGuest, nullptr,
-     "scheduling of own threads; the resource limits allow no raise"},
     {__NR_renameat2, "renameat2", HostRole::kGuest, nullptr, "changes of the guest's own root"},
     {__NR_getrandom, "getrandom", HostRole::kGuest, nullptr, "seeds and keys"},
     {__NR_memfd_create, "memfd_create", HostRole::kGuest, nullptr, "pipes, memory files"},

@@ -290,6 +290,9 @@ class ArgumentReader {
     if (has_separator_) {
       faults.push_back("--clone_of takes no program: it is the template's");
     }
+    if (options.has_read_only_root) {
+      faults.push_back("--read_only_root does not go with --clone_of: it is the template's");
+    }
     for (const std::string_view name : seen_) {
       if (std::find(std::begin(kTemplatesOwn), std::end(kTemplatesOwn), name) != std::end(kTemplatesOwn)) {
         faults.push_back("--" + std::string(name) + " does not go with --clone_of: it is the template's");

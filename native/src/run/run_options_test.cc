@@ -107,6 +107,17 @@ TEST(RunOptions, ReportsAllFaultsTogether) {
   EXPECT_EQ(faults[7], "'-- program [args...]' is missing");
 }
 
+TEST(RunOptions, ACloneTakesNoProgramAndNothingThatIsItsTemplates) {
+  const auto options = ParseRunOptions({"c", "--clone-of", "dir", "--control", "f", "--cgroup", "/c"});
+  ASSERT_TRUE(options.has_value()) << options.error()[0];
+  EXPECT_EQ(options->clone_of, "dir");
+  EXPECT_EQ(Faults({"c", "--clone_of", "dir", "--", "prog"}),
+            std::vector<std::string>{"--clone_of takes no program: it is the template's"});
+  EXPECT_EQ(Faults({"c", "--clone_of", "dir", "--uid", "1", "--read_only_root"}),
+            (std::vector<std::string>{"--read_only_root does not go with --clone_of: it is the template's",
+                                      "--uid does not go with --clone_of: it is the template's"}));
+}
+
 TEST(RunOptions, DoesNotShowTheValueOfABadVariable) {
   EXPECT_EQ(Faults({"c", "--env", "=secret", "--", "p"})[0], "--env: '' is not NAME=VALUE");
 }

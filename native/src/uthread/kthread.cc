@@ -59,6 +59,53 @@ void ParkOnHost(Kthread& kthread, uint64_t deadline_ns) {
   HostCall(SYS_futex, &kthread.park_word, FUTEX_WAIT, 0, timeout_ns == kNever ? nullptr : &timeout);
 }
 
+// A wake-up on another core takes 3 to 50 us (FACTS.md), a look at a word that the other core writes a tenth of one. So where the instance
+// has a second core a kthread looks for a while before it parks, as long as that mostly pays: after n vain spins in a row the next 2^n
+// waits park at once. An idle instance, or two uProcs that the host runs on one core, so lose one spin in a thousand waits.
+constexpr uint64_t kSpin_ns = 20'000;
+constexpr uint32_t kMostVainSpins = 10;
+constexpr uint32_t kLooksPerClock = 16;
+constexpr uint32_t kFirstSpin = 16;  // waits; most short-lived processes never get there
+
+bool HasNews(const Kthread& kthread) {
+  return (kthread.attention.load(std::memory_order_relaxed) &
+          (kAttentionHostSignal | kAttentionTick | kAttentionIdle)) != 0;
+}
+
+// Kernel lock held.
+bool MaySpin(Kthread& kthread) {
+  if (kthread.group->kthread_limit < 2 || kthread.parks_in_poller) {
+    return false;
+  }
+  if (kthread.waits_until_spin != 0) {
+    --kthread.waits_until_spin;
+    return false;
+  }
+  return true;
+}
+
+// True if there is something to do; else the kthread has to park. Kernel lock not held.
+bool Spin(Kthread& kthread, uint64_t deadline_ns) {
+  const uint64_t latest_ns = MonotonicNow_ns() + kSpin_ns;
+  const uint64_t end_ns = deadline_ns < latest_ns ? deadline_ns : latest_ns;
+  bool has_news = false;
+  do {
+    for (uint32_t i = 0; i < kLooksPerClock && !has_news; ++i) {
+      __builtin_ia32_pause();
+      has_news = kthread.park_word.load(std::memory_order_acquire) != 0 || HasNews(kthread);
+    }
+  } while (!has_news && MonotonicNow_ns() < end_ns);
+  // Sequentially consistent, as WakeLater's accesses: either it sees the 0 and wakes us, or we see its park_word and do not park.
+  kthread.is_spinning.store(0, std::memory_order_seq_cst);
+  if (has_news) {
+    kthread.vain_spins = 0;
+  } else if (kthread.vain_spins < kMostVainSpins) {
+    ++kthread.vain_spins;
+  }
+  kthread.waits_until_spin = has_news ? 0 : 1U << kthread.vain_spins;
+  return has_news;
+}
+
 // One parked kthread of a group wakes for its timers; the others sleep on.
 uint64_t DeadlineToKeep(Kthread& kthread) {
   UthreadGroup& group = *kthread.group;
@@ -78,10 +125,11 @@ void Idle(Kthread& kthread) {
   kthread.is_parked = true;
   const uint64_t deadline_ns = DeadlineToKeep(kthread);
   // A signal that came before park_word was cleared has left its mark here.
-  const bool has_news =
-      kthread.attention.load(std::memory_order_relaxed) & (kAttentionHostSignal | kAttentionTick | kAttentionIdle);
+  const bool has_news = HasNews(kthread);
+  const bool spins = !has_news && MaySpin(kthread);
+  kthread.is_spinning.store(spins ? 1 : 0, std::memory_order_relaxed);
   UnlockKernel();
-  if (!has_news) {
+  if (!has_news && !(spins && Spin(kthread, deadline_ns))) {
     ParkOnHost(kthread, deadline_ns);
   }
   LockKernel();
@@ -183,6 +231,7 @@ Kthread* AllocateKthread(UthreadGroup& group) {
   kthread->signal_stack = kthread->memory + kIdleStackEnd;
   kthread->tick_timer = -1;
   kthread->tick_deadline_ns = kNever;
+  kthread->waits_until_spin = kFirstSpin;
   kthread->syscall_counter = &kthread->own_counter;
   kthread->in_kernel.store(1, std::memory_order_relaxed);
   kthread->is_on_host.store(1, std::memory_order_relaxed);
@@ -285,6 +334,12 @@ void WakeLater(Kthread& kthread) {
   kthread.park_word.store(1, std::memory_order_release);
   if (kthread.is_waking || &kthread == &self) {
     return;
+  }
+  if (kthread.is_spinning.load(std::memory_order_relaxed) != 0) {
+    kthread.park_word.exchange(1, std::memory_order_seq_cst);
+    if (kthread.is_spinning.load(std::memory_order_seq_cst) != 0) {
+      return;
+    }
   }
   if (self.wake_count == kMaxWakes) {
     HostCall(SYS_tgkill, kthread.host_pid, kthread.host_tid, kKickSignal);

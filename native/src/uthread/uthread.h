@@ -145,9 +145,13 @@ struct Kthread {
   Uthread* state_owner;  // whose FS base and vector registers are in the machine; null = nobody's
   int32_t host_tid;
   int32_t host_pid;
-  std::atomic<uint32_t> park_word;     // futex: 1 = stay awake
-  bool is_parked;                      // under the kernel lock
-  bool parks_in_poller;                // in the host poller rather than on park_word: woken by a kick
+  std::atomic<uint32_t> park_word;  // futex: 1 = stay awake
+  bool is_parked;                   // under the kernel lock
+  std::atomic<uint32_t>
+      is_spinning;            // parked, but still looks at park_word: whoever sets that need not wake it on the host
+  uint32_t waits_until_spin;  // how many more waits go to the host at once
+  uint32_t vain_spins;        // in a row: the more, the longer until the next try
+  bool parks_in_poller;       // in the host poller rather than on park_word: woken by a kick
   std::atomic<uint64_t> host_signals;  // arrived from outside, bit n-1; not yet turned into guest signals
   int32_t tick_timer;                  // host timer id, -1 = none yet
   uint64_t tick_deadline_ns;           // armed for; kNever = not armed

@@ -96,11 +96,12 @@ export class KernelBench {
         throw new Error(`${file} is missing (what tests and benches need: tools/bootstrap/apt-packages-test.txt)`);
       }
     }
+    const rootfs = await prepareFunctionImage(workFolder, programs.aes);
     const planFolder = join(workFolder, 'plans');
     await mkdir(planFolder);
     const javaHome = join(programs.java, '../..');
     const planned = [
-      programs.aes,
+      rootfs, // a plan is for one file, its time included: not for the one that was copied
       ...['kernel_probe', 'nbody', 'go_calls', 'go_nbody', 'node_calls.node'].map((name) =>
         join(programs.folder, name),
       ),
@@ -112,7 +113,6 @@ export class KernelBench {
     await run(join(root, 'native/build/release/junction_plan'), ['--out', planFolder, ...planned], {
       maxBuffer: 1 << 26,
     });
-    const rootfs = await prepareFunctionImage(workFolder, programs.aes);
     return new KernelBench(settings, programs, rootfs, planFolder, await ListenEvents.open(join(workFolder, 'events')));
   }
 
