@@ -75,7 +75,8 @@ struct ControlBlock {
       exit_signal;  // what the first program died of, 0 = nothing; counts only with exit code 128 + it
   std::atomic<uint32_t>
       exit_code;  // 1 + what the first process of a clone exits with (its monitor is not its parent); 0 = it has not said
-  uint8_t reserved2[88];
+  std::atomic<uint64_t> arena_live_bytes;  // of kernel objects, as the first program ends: what should not grow with its work
+  uint8_t reserved2[80];
 
   // ports
   ControlPort ports[kControlBlockPorts];

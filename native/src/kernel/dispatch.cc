@@ -15,6 +15,9 @@ using EntryPoint = int64_t (*)(Uthread*);
 using Handler = int64_t (*)(Call&);
 
 int64_t RunHost(Uthread* uthread) {
+  if (PointsIntoKernel(*uthread)) {
+    return -EFAULT;
+  }
   const GuestFrame& frame = uthread->frame;
   return junction_host_call(static_cast<int64_t>(uthread->syscall_number), static_cast<int64_t>(frame.rdi),
                             static_cast<int64_t>(frame.rsi), static_cast<int64_t>(frame.rdx),

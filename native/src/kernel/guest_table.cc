@@ -29,4 +29,21 @@ constexpr GuestTable MakeGuestTable() {
 
 constinit const GuestTable kGuestTable = MakeGuestTable();
 
+namespace {
+
+constexpr PointerArguments FindPointerArguments() {
+  PointerArguments found = {};
+  for (size_t number = 0; number < kGuestSyscalls; ++number) {
+    const char* const letters = kGuestTable.rows[number].arguments;
+    for (int i = 0; letters[i] != '\0'; ++i) {
+      found.bits[number] |= static_cast<uint8_t>(letters[i] == 'p' ? 1U << i : 0U);
+    }
+  }
+  return found;
+}
+
+}  // namespace
+
+constinit const PointerArguments kPointerArguments = FindPointerArguments();
+
 }  // namespace junction

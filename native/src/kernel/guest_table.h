@@ -39,4 +39,10 @@ struct GuestTable {
 
 extern const GuestTable kGuestTable;
 
+/// Which arguments of each call are pointers, by the rows' letters: bit 0 is the first.
+struct PointerArguments {
+  uint8_t bits[kGuestSyscalls];
+};
+extern const PointerArguments kPointerArguments;
+
 }  // namespace junction

@@ -282,6 +282,9 @@ void ExitHostProcess(UProc& process) {
     EndClone(signal != 0 ? 128 + signal : status >> 8 & 0xff);
   }
   RetireOtherKthreads(process.group);
+  if (is_init) {
+    g_image.control->arena_live_bytes.store(ArenaLive_bytes(), std::memory_order_relaxed);
+  }
   Kthread& kthread = *CurrentKthread();
   if (kthread.syscall_counter != &kthread.own_counter) {
     ReleaseControlThread(reinterpret_cast<ControlThread*>(kthread.syscall_counter), kthread.host_tid);

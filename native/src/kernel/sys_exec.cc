@@ -139,7 +139,8 @@ int64_t ExecuteOnHost(UProc& process, GuestThread& thread, ExecScratch& scratch,
     uint64_t before = 0;
     HostCall(SYS_rt_sigprocmask, SIG_SETMASK, &all, &before, sizeof(all));
     HostCall(SYS_fcntl, ReservedHostFd(g_image.arena_fd), F_SETFD, 0);
-    result = HostCall(SYS_execve, "/proc/self/exe", scratch.argv, envp);
+    // Not /proc/self: the process' first host thread may be among those that were retired, and the memory with it.
+    result = HostCall(SYS_execve, "/proc/thread-self/exe", scratch.argv, envp);
     HostCall(SYS_rt_sigprocmask, SIG_SETMASK, &before, nullptr, sizeof(before));
   }
   process.exec_scratch = nullptr;

@@ -79,9 +79,9 @@ void WriteStats(const std::string& path, const ControlBlock& control) {
   for (const auto& thread : control.threads) {
     calls += thread.guest_syscalls.load();
   }
-  fprintf(file, "guest_syscalls %lu\nprocesses_started %lu\nsites_patched %lu\nsud_traps %lu\nlisten_seq %u\n", calls,
-          control.processes_started.load(), control.sites_patched.load(), control.sud_traps.load(),
-          control.listen_seq.load());
+  fprintf(file, "guest_syscalls %lu\nprocesses_started %lu\nsites_patched %lu\nsud_traps %lu\n", calls,
+          control.processes_started.load(), control.sites_patched.load(), control.sud_traps.load());
+  fprintf(file, "listen_seq %u\narena_live_bytes %lu\n", control.listen_seq.load(), control.arena_live_bytes.load());
   for (const auto& port : control.ports) {
     if (port.guest_port.load() != 0) {
       fprintf(file, "port %u %u %u %u\n", port.guest_port.load(), port.host_port.load(), port.protocol.load(),

@@ -88,4 +88,12 @@ void ArenaFree(void* memory, size_t size_bytes) {
   arena.live_bytes[size_class] -= ClassSize_bytes(size_class);
 }
 
+uint64_t ArenaLive_bytes() {
+  uint64_t sum_bytes = 0;
+  for (const uint64_t live_bytes : Arena().live_bytes) {
+    sum_bytes += live_bytes;
+  }
+  return sum_bytes;
+}
+
 }  // namespace junction

@@ -78,4 +78,7 @@ void ArenaDelete(T* object) {
   }
 }
 
+/// All that is allocated. Kernel lock held.
+uint64_t ArenaLive_bytes();
+
 }  // namespace junction

@@ -112,8 +112,9 @@ uint16_t FreePort() {
 
 struct Case {
   std::string name;
-  Command command;    // FOLDER and PORT stand for a folder to write in and a free port
-  std::string suite;  // name of the program in the syscall suite, empty if it is none of those
+  Command command;         // FOLDER and PORT stand for a folder to write in and a free port
+  std::string suite = {};  // name of the program in the syscall suite, empty if it is none of those
+  std::string cores = {};  // of the instance; empty = the driver's default
 };
 
 Command Fill(Command command, const std::string& folder, uint16_t port) {
@@ -130,6 +131,35 @@ Command Fill(Command command, const std::string& folder, uint16_t port) {
 std::vector<std::string> Words(const std::string& text) {
   std::istringstream stream(text);
   return {std::istream_iterator<std::string>(stream), {}};
+}
+
+// The programs that must run unmodified, each with the numbers of cores that matter for it: one kthread, several.
+void AddPrograms(std::vector<Case>& cases) {
+  const auto add = [&cases](const std::string& name, const Command& command, const std::string& cores) {
+    if (fs::exists(command.front())) {
+      for (const std::string& count : Words(cores)) {
+        cases.push_back({name + "_on_" + count, command, {}, count});
+      }
+    }
+  };
+  add("threads", {Guest("threads"), "all", "2"}, "1 2 4");
+  add("threads_static", {Guest("threads_static"), "all", "2"}, "4");
+  add("go_stress", {Guest("gostress")}, "1 2 4");
+  add("go_stress_with_cgo", {Guest("gostress_cgo")}, "1 2");
+  add("rust_tokio", {Guest("ruststress")}, "1 4");
+  add("python_asyncio", {JUNCTION_PYTHON, Source("programs/asyncio_program.py")}, "1");
+  add("gunicorn", {"/bin/bash", Source("programs/gunicorn.sh"), "FOLDER", "PORT"}, "2");
+  add("node_workers", {JUNCTION_NODE, Source("programs/workers.cjs"), "FOLDER"}, "1 4");
+  add("java_load", {JUNCTION_JAVA, Source("programs/Load.java")}, "1 2");
+  add("bash_pipelines", {"/bin/bash", Source("programs/pipelines.sh")}, "1");
+  // Built by the workspace, not by CMake. ./junction test builds both.
+  const std::string root = JUNCTION_ROOT;
+  const std::string node = root + "/.tools/node/bin/node";
+  const std::string addon = root + "/native/build/release/junction_addon.node";
+  if (fs::exists(root + "/apps/gateway/dist/main.js") && fs::exists(addon) && fs::exists(node)) {
+    add("gateway_and_provider", {"/bin/bash", Source("programs/peers.sh"), "FOLDER", "PORT", root, addon, node}, "2");
+  }
+  add("busybox", {JUNCTION_BUSYBOX, "sh", Source("programs/busybox.sh")}, "1");
 }
 
 std::vector<Case> Cases() {
@@ -167,6 +197,7 @@ std::vector<Case> Cases() {
   if (JUNCTION_HAS_NGINX) {
     cases.push_back({"nginx", {"/bin/bash", Source("nginx.sh"), "FOLDER", "PORT"}, {}});
   }
+  AddPrograms(cases);
   return cases;
 }
 
@@ -185,8 +216,9 @@ TEST_P(Conformance, SameAsOnLinux) {
   const Folder linux_folder;
   const Folder junction_folder;
   const Outcome on_linux = RunOnLinux(Fill(GetParam().command, linux_folder.path(), FreePort()), linux_folder);
+  const Command options = GetParam().cores.empty() ? Command{} : Command{"--cores", GetParam().cores};
   const Outcome in_junction =
-      RunInJunction(Fill(GetParam().command, junction_folder.path(), FreePort()), junction_folder);
+      RunInJunction(Fill(GetParam().command, junction_folder.path(), FreePort()), junction_folder, options);
   if (!GetParam().suite.empty()) {
     EXPECT_EQ(on_linux.out.find(" FAILED"), std::string::npos) << "wrong about Linux:\n" << on_linux.out;
   }
@@ -200,6 +232,18 @@ TEST_P(Conformance, SameAsOnLinux) {
 INSTANTIATE_TEST_SUITE_P(Programs, Conformance, testing::ValuesIn(Cases()),
                          [](const testing::TestParamInfo<Case>& tested) { return tested.param.name; });
 
+// Their cases are left out where they are missing: ./junction test installs them all.
+TEST(Programs, AreAllInstalled) {
+  for (const std::string& program :
+       {Guest("goprogram"), Guest("gostress"), Guest("gostress_cgo"), Guest("ruststress"), std::string(JUNCTION_PYTHON),
+        std::string(JUNCTION_NODE), std::string(JUNCTION_JAVA), std::string(JUNCTION_BUSYBOX),
+        std::string("/usr/bin/gunicorn")}) {
+    EXPECT_TRUE(fs::exists(program)) << program;
+  }
+  EXPECT_TRUE(JUNCTION_HAS_REDIS);
+  EXPECT_TRUE(JUNCTION_HAS_NGINX);
+}
+
 TEST(Suite, HasAtLeast250CasesWithNamesOfTheirOwn) {
   const Folder folder;
   std::set<std::string> names;
@@ -209,6 +253,28 @@ TEST(Suite, HasAtLeast250CasesWithNamesOfTheirOwn) {
     }
   }
   EXPECT_GE(names.size(), 250U);
+}
+
+// Kernel objects of `count` of the kind, made and ended one after the other: bytes left in the arena.
+uint64_t LiveBytesAfter(const std::string& kind, int count) {
+  const Folder folder;
+  const Outcome outcome = RunInJunction({Guest("growth"), kind, std::to_string(count)}, folder);
+  EXPECT_EQ(outcome.out + outcome.err, "");
+  EXPECT_EQ(outcome.status, 0);
+  const uint64_t live_bytes = Stats(folder)["arena_live_bytes"];
+  EXPECT_GT(live_bytes, 0U);
+  return live_bytes;
+}
+
+TEST(Arena, DoesNotGrowWithWorkThatIsDone) {
+  // A few dead processes wait for the end of their host processes, a few blocks are kept for later.
+  constexpr uint64_t kSlack_bytes = 512 << 10;
+  const std::vector<std::pair<std::string, int>> kinds = {{"program", 2000}, {"fork", 1000},    {"thread", 20000},
+                                                          {"pipe", 100000},  {"socket", 20000}, {"events", 10000},
+                                                          {"memory", 10000}, {"signal", 10000}};
+  for (const auto& [kind, count] : kinds) {
+    EXPECT_LE(LiveBytesAfter(kind, count), LiveBytesAfter(kind, 20) + kSlack_bytes) << kind;
+  }
 }
 
 // A short run for CI; longer ones by hand, with other seeds (random_calls.c).
