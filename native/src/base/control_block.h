@@ -36,7 +36,7 @@ struct ControlPort {
   std::atomic<uint16_t> host_port;   // host byte order, on 127.0.0.1
   std::atomic<uint8_t> protocol;     // IPPROTO_TCP or IPPROTO_UDP
   std::atomic<uint8_t> listening;    // 1 from listen() on; TCP only
-  std::atomic<uint8_t> bound_to;     // kernel/port_table.h, BoundTo; the Junction kernel's own use
+  std::atomic<uint8_t> bound_to;     // kernel/sockets/port_table.h, BoundTo; the Junction kernel's own use
   uint8_t reserved0;
   std::atomic<uint16_t> users;      // open sockets that are bound to it, and of those
   std::atomic<uint16_t> listeners;  // how many listen; the Junction kernel's own use
@@ -75,7 +75,8 @@ struct ControlBlock {
       exit_signal;  // what the first program died of, 0 = nothing; counts only with exit code 128 + it
   std::atomic<uint32_t>
       exit_code;  // 1 + what the first process of a clone exits with (its monitor is not its parent); 0 = it has not said
-  std::atomic<uint64_t> arena_live_bytes;  // of kernel objects, as the first program ends: what should not grow with its work
+  std::atomic<uint64_t>
+      arena_live_bytes;  // of kernel objects, as the first program ends: what should not grow with its work
   uint8_t reserved2[80];
 
   // ports

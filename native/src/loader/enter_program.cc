@@ -11,9 +11,9 @@
 
 #include <csignal>
 
-#include "kernel/guest_path.h"
-#include "kernel/loader_hooks.h"
-#include "kernel/memory.h"
+#include "kernel/door/loader_hooks.h"
+#include "kernel/guest/guest_path.h"
+#include "kernel/memory/memory.h"
 #include "loader/image_patcher.h"
 #include "loader/load_program.h"
 #include "uthread/host_call.h"

@@ -4,7 +4,7 @@
 #include <cstddef>
 #include <cstdint>
 
-#include "kernel/uproc.h"
+#include "kernel/process/uproc.h"
 
 namespace junction {
 

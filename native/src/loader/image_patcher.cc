@@ -4,7 +4,7 @@
 #include <sys/mman.h>
 #include <sys/syscall.h>
 
-#include "kernel/uproc.h"
+#include "kernel/process/uproc.h"
 #include "loader/code_scanner.h"
 #include "loader/elf_image.h"
 #include "loader/file_view.h"

@@ -3,7 +3,7 @@
 //
 // With a plan that has the patched text (patch_plan.h) nothing is written: text and trampolines are mapped from the plan file, whose
 // pages all processes share. Else the text's pages become private copies; trampolines of images below 2 GiB lie in the fixed area
-// (address_map.h) then, those of others in a mapping near the image. All functions: caller holds the memory lock (kernel/memory.h).
+// (address_map.h) then, those of others in a mapping near the image. All functions: caller holds the memory lock (kernel/memory/memory.h).
 #pragma once
 
 #include <sys/stat.h>
@@ -11,7 +11,7 @@
 #include <cstdint>
 #include <span>
 
-#include "kernel/loader_hooks.h"
+#include "kernel/door/loader_hooks.h"
 
 namespace junction {
 

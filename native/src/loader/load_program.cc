@@ -5,10 +5,10 @@
 #include <sys/mman.h>
 #include <sys/syscall.h>
 
-#include "kernel/guest_path.h"
-#include "kernel/mapped_object.h"
-#include "kernel/memory.h"
-#include "kernel/vma.h"
+#include "kernel/guest/guest_path.h"
+#include "kernel/memory/mapped_object.h"
+#include "kernel/memory/memory.h"
+#include "kernel/memory/vma.h"
 #include "loader/elf_image.h"
 #include "loader/file_view.h"
 #include "loader/image_patcher.h"

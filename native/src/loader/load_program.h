@@ -5,8 +5,8 @@
 
 #include <cstdint>
 
-#include "kernel/loader_hooks.h"
-#include "kernel/uproc.h"
+#include "kernel/door/loader_hooks.h"
+#include "kernel/process/uproc.h"
 
 namespace junction {
 

@@ -3,8 +3,8 @@
 #include <fcntl.h>
 #include <sys/syscall.h>
 
-#include "kernel/guest_path.h"
-#include "kernel/loader_hooks.h"
+#include "kernel/door/loader_hooks.h"
+#include "kernel/guest/guest_path.h"
 #include "loader/elf_image.h"
 #include "loader/file_view.h"
 #include "loader/load_program.h"

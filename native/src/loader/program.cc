@@ -14,7 +14,7 @@
 #include <cstdlib>
 #include <cstring>
 
-#include "kernel/loader_hooks.h"
+#include "kernel/door/loader_hooks.h"
 #include "loader/enter_program.h"
 #include "loader/load_program.h"
 #include "uthread/address_map.h"

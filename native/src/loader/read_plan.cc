@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "kernel/guest_path.h"
+#include "kernel/guest/guest_path.h"
 #include "loader/file_view.h"
 #include "loader/patch_plan.h"
 #include "uthread/text_buffer.h"

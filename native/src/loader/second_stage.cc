@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // The second half of a guest execve: the host has executed junction_run again, the arena is open in a descriptor, and argv is as
-// kernel/exec_stage.h draws it. No libc was started in this process, nor will be: host calls only, from the first instruction on.
+// kernel/process/exec_stage.h draws it. No libc was started in this process, nor will be: host calls only, from the first instruction on.
 #include <elf.h>
 #include <fcntl.h>
 #include <sys/mman.h>
@@ -9,8 +9,8 @@
 #include <cerrno>
 
 #include "base/control_block.h"
-#include "kernel/exec_stage.h"
-#include "kernel/guest_path.h"
+#include "kernel/guest/guest_path.h"
+#include "kernel/process/exec_stage.h"
 #include "loader/enter_program.h"
 #include "loader/file_view.h"
 #include "uthread/address_map.h"

@@ -6,7 +6,7 @@
 #include <vector>
 
 #include "base/read_file.h"
-#include "kernel/uproc.h"
+#include "kernel/process/uproc.h"
 #include "loader/program.h"
 #include "run/guest_process.h"
 #include "run/instance_run.h"

@@ -45,7 +45,7 @@ struct ArenaHeader {
   void* free_blocks[kArenaClasses];
   uint64_t live_bytes[kArenaClasses];
   void* kernel_root;                     // the kernel layer's own root object (kernel/instance.h)
-  std::atomic<uint32_t> clone_progress;  // kernel/clone_steps.h
+  std::atomic<uint32_t> clone_progress;  // kernel/clone/clone_steps.h
   VectorFormat vector_format;
 };
 

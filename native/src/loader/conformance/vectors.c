@@ -37,12 +37,12 @@ static atomic_int g_signals;
 #define SAVE_YMM(n) "vmovups %%ymm" TEXT(n) ", " TEXT(n) "*64(%0)\n"
 #define SAVE_ZMM(n) "vmovups %%zmm" TEXT(n) ", " TEXT(n) "*64(%0)\n"
 // Register numbers cannot be computed in the assembler, so these are written out.
-#define EACH_HIGH(X)                                                                                               \
-  X(16, 0)                                                                                                         \
-  X(17, 1)                                                                                                         \
-  X(18, 2)                                                                                                         \
-  X(19, 3) X(20, 4) X(21, 5) X(22, 6) X(23, 7) X(24, 8) X(25, 9) X(26, 10) X(27, 11) X(28, 12) X(29, 13) X(30, 14) \
-      X(31, 15)
+#define EACH_HIGH(X) \
+  X(16, 0)           \
+  X(17, 1)           \
+  X(18, 2)           \
+  X(19, 3)           \
+  X(20, 4) X(21, 5) X(22, 6) X(23, 7) X(24, 8) X(25, 9) X(26, 10) X(27, 11) X(28, 12) X(29, 13) X(30, 14) X(31, 15)
 #define LOAD_HIGH_ZMM(r, n) "vmovups 1024+" TEXT(n) "*64(%0), %%zmm" TEXT(r) "\n"
 #define SAVE_HIGH_ZMM(r, n) "vmovups %%zmm" TEXT(r) ", 1024+" TEXT(n) "*64(%0)\n"
 #define EACH8(X) X(0) X(1) X(2) X(3) X(4) X(5) X(6) X(7)

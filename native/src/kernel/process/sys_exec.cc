@@ -1,0 +1,265 @@
+// SPDX-License-Identifier: Apache-2.0
+// execve: the host executes junction_run itself, which maps the arena again and goes on with the same UProc (loader/second_stage.cc). Everything
+// that may be wrong with the program is found out before, so that the guest gets its error and lives on. The environment and the
+// limits pass by the host's own rules. Read first: execve(2), de_thread in Linux' fs/exec.c.
+//
+//   argv of the second stage:  name | control path | plan path | arena | UProc | file | name as given | guest's argv...
+#include "kernel/process/exec_stage.h"
+
+#include <fcntl.h>
+#include <sys/syscall.h>
+
+#include <csignal>
+
+#include "kernel/door/guest_handlers.h"
+#include "kernel/door/loader_hooks.h"
+#include "kernel/files/file.h"
+#include "kernel/futex/futex.h"
+#include "kernel/guest/guest_memory.h"
+#include "kernel/guest/guest_path.h"
+#include "kernel/process/process.h"
+#include "uthread/text_buffer.h"
+
+namespace junction {
+namespace {
+
+constexpr size_t kArenaBlock_bytes = 1 << 20;
+constexpr size_t kOwnArguments = 7 + 64;  // those of the second stage, of `#!` lines, the null pointer
+constexpr size_t kNumberText_bytes = 24;
+
+// In the arena: the kernel stack is small, and the memory of a vfork child is its parent's. The new image frees it.
+struct ExecScratch {
+  ExecPlan plan;
+  char arena_text[kNumberText_bytes];
+  char process_text[kNumberText_bytes];
+  char control_text[64];
+  char link_target[PATH_MAX];
+  const char* argv[];  // of the second stage, ends with a null pointer
+};
+
+constexpr size_t kMaxArguments = (kArenaBlock_bytes - sizeof(ExecScratch)) / sizeof(char*) - kOwnArguments;
+
+struct ExecArguments {
+  uint64_t argv;
+  uint64_t envp;
+};
+
+// Number of pointers in the guest's array, or -EFAULT, -E2BIG.
+int64_t CountPointers(uint64_t array) {
+  if (array == 0) {
+    return 0;
+  }
+  for (size_t count = 0; count < kMaxArguments; ++count) {
+    uint64_t pointer;
+    if (!CopyFromGuest(&pointer, array + count * sizeof(pointer), sizeof(pointer))) {
+      return -EFAULT;
+    }
+    if (pointer == 0) {
+      return static_cast<int64_t>(count);
+    }
+  }
+  return -E2BIG;
+}
+
+void WriteNumber(char* to, uint64_t value, unsigned base) {
+  TextBuffer<kNumberText_bytes - 1> text;
+  text.AddUnsigned(value, base);
+  for (size_t i = 0; i < text.size(); ++i) {
+    to[i] = text.data()[i];
+  }
+  to[text.size()] = '\0';
+}
+
+int64_t BuildArguments(ExecScratch& scratch, UProc& process, uint64_t guest_argv, size_t guest_count) {
+  WriteNumber(scratch.arena_text, static_cast<uint64_t>(ReservedHostFd(g_image.arena_fd)), 10);
+  WriteNumber(scratch.process_text, reinterpret_cast<uint64_t>(&process), 16);
+  size_t count = 0;
+  const auto add = [&](const char* argument) { scratch.argv[count++] = argument; };
+  add(kSecondStageName);
+  if (g_image.control_fd >= 0) {
+    TextBuffer<64> path;
+    path.Add(kDescriptorPath).AddUnsigned(static_cast<uint64_t>(ReservedHostFd(g_image.control_fd))).AddChar('\0');
+    __builtin_memcpy(scratch.control_text, path.data(), path.size());
+    add(scratch.control_text);
+  } else {
+    add(g_image.control_path);
+  }
+  add(g_image.plan_path);
+  add(scratch.arena_text);
+  add(scratch.process_text);
+  add(scratch.plan.file);
+  add(scratch.plan.as_given);
+  size_t first = 0;
+  if (scratch.plan.is_script) {
+    const char* argument = scratch.plan.interpreter_args;
+    for (uint32_t i = 0; i < scratch.plan.interpreter_arg_count; ++i) {
+      add(argument);
+      while (*argument++ != '\0') {
+      }
+    }
+    add(scratch.plan.script);
+    first = 1;  // the script's own argv[0] gives way
+  } else if (guest_count == 0) {
+    add("");  // as Linux since 5.18
+  }
+  for (size_t i = first; i < guest_count; ++i) {
+    uint64_t pointer;
+    if (!CopyFromGuest(&pointer, guest_argv + i * sizeof(pointer), sizeof(pointer))) {
+      return -EFAULT;
+    }
+    add(reinterpret_cast<const char*>(pointer));
+  }
+  scratch.argv[count] = nullptr;
+  return 0;
+}
+
+// Robust and PI futexes are given up with the memory; the thread id stays, as nobody is left there who would wait for it.
+void LeaveFutexes(GuestThread& thread) {
+  const uint64_t clear_child_tid = thread.clear_child_tid;
+  thread.clear_child_tid = 0;
+  ReleaseThreadFutexes(thread);
+  thread.clear_child_tid = clear_child_tid;
+}
+
+// Returns only if the host refuses. Kernel lock held.
+int64_t ExecuteOnHost(UProc& process, GuestThread& thread, ExecScratch& scratch, size_t scratch_bytes, uint64_t envp) {
+  const bool was_alone = process.group.uthread_count == 1;
+  if (!EndOtherThreads(process, thread)) {
+    return -EINTR;  // the thread ends on its way out
+  }
+  LeaveFutexes(thread);
+  RetireOtherKthreads(process.group);
+  process.exec_scratch = &scratch;
+  process.exec_scratch_bytes = scratch_bytes;
+  int64_t result;
+  {
+    const KernelUnlockGuard unlocked;
+    // A host signal for the new image waits until it has its handlers.
+    const uint64_t all = ~0ULL;
+    uint64_t before = 0;
+    HostCall(SYS_rt_sigprocmask, SIG_SETMASK, &all, &before, sizeof(all));
+    HostCall(SYS_fcntl, ReservedHostFd(g_image.arena_fd), F_SETFD, 0);
+    // Not /proc/self: the process' first host thread may be among those that were retired, and the memory with it.
+    result = HostCall(SYS_execve, "/proc/thread-self/exe", scratch.argv, envp);
+    HostCall(SYS_rt_sigprocmask, SIG_SETMASK, &before, nullptr, sizeof(before));
+  }
+  process.exec_scratch = nullptr;
+  if (!was_alone) {
+    BeginGroupExit(process, SIGKILL);  // its other threads are gone: there is no way back
+  }
+  return result;
+}
+
+// plan.file names the program; argv and envp are the guest's.
+int64_t Execute(Call& call, ExecScratch& scratch, size_t scratch_bytes, const ExecArguments& arguments,
+                size_t argument_count) {
+  UProc& process = call.process();
+  if (IsOwnExePath(scratch.plan.file)) {
+    CopyPath(scratch.plan.file, process.exe_path);
+  }
+  {
+    const KernelUnlockGuard unlocked;
+    if (const int64_t error = g_loader_hooks.plan_exec(&scratch.plan); error != 0) {
+      return error;
+    }
+  }
+  if (const int64_t error = BuildArguments(scratch, process, arguments.argv, argument_count); error != 0) {
+    return error;
+  }
+  return ExecuteOnHost(process, call.thread(), scratch, scratch_bytes, arguments.envp);
+}
+
+// Fills the plan's file name; an error ends the call.
+template <typename FillName>
+int64_t ExecuteWith(Call& call, const ExecArguments& arguments, FillName fill_name) {
+  const int64_t argument_count = CountPointers(arguments.argv);
+  if (argument_count < 0) {
+    return argument_count;
+  }
+  const size_t size_bytes = sizeof(ExecScratch) + (static_cast<size_t>(argument_count) + kOwnArguments) * sizeof(char*);
+  auto* const scratch = static_cast<ExecScratch*>(ArenaAllocate(size_bytes));
+  if (scratch == nullptr) {
+    return -ENOMEM;
+  }
+  int64_t result = fill_name(*scratch);
+  if (result == 0) {
+    result = Execute(call, *scratch, size_bytes, arguments, static_cast<size_t>(argument_count));
+  }
+  ArenaFree(scratch, size_bytes);
+  return result;
+}
+
+// As Linux shows it: /dev/fd/N or /dev/fd/N/path; the host resolves it through /proc.
+int64_t NameByDescriptor(ExecScratch& scratch, int directory, size_t length) {
+  ExecPlan& plan = scratch.plan;
+  TextBuffer<64> prefix;
+  prefix.Add("/proc/self/fd/").AddUnsigned(static_cast<uint32_t>(directory));
+  if (length > 0) {
+    prefix.AddChar('/');
+  }
+  if (prefix.size() + length >= sizeof(plan.file)) {
+    return -ENAMETOOLONG;
+  }
+  __builtin_memcpy(plan.file, prefix.data(), prefix.size());
+  __builtin_memcpy(plan.file + prefix.size(), plan.as_given, length + 1);
+  if (length == 0) {
+    // The descriptor may close on exec: name the file itself, if it still has a name.
+    char* const target = scratch.link_target;
+    const int64_t target_length = HostCall(SYS_readlink, plan.file, target, PATH_MAX - 1);
+    if (target_length > 0 && target[0] == '/') {
+      target[target_length] = '\0';
+      if (HostCall(SYS_faccessat, AT_FDCWD, target, 0) == 0) {
+        CopyPath(plan.file, target);
+      }
+    }
+  }
+  CopyPath(plan.as_given, plan.file);
+  return 0;
+}
+
+}  // namespace
+
+int64_t SysExecve(Call& call) {
+  return ExecuteWith(call, {call.arg(1), call.arg(2)}, [&](ExecScratch& scratch) -> int64_t {
+    const int64_t length = CopyTextFromGuest(scratch.plan.file, call.arg(0), sizeof(scratch.plan.file));
+    if (length <= 0) {
+      return length == 0 ? -ENOENT : length;
+    }
+    CopyPath(scratch.plan.as_given, scratch.plan.file);
+    return 0;
+  });
+}
+
+int64_t SysExecveat(Call& call) {
+  const int32_t directory = call.int_arg(0);
+  const auto flags = static_cast<uint32_t>(call.arg(4));
+  if ((flags & ~static_cast<uint32_t>(AT_EMPTY_PATH | AT_SYMLINK_NOFOLLOW)) != 0) {
+    return -EINVAL;
+  }
+  return ExecuteWith(call, {call.arg(2), call.arg(3)}, [&](ExecScratch& scratch) -> int64_t {
+    ExecPlan& plan = scratch.plan;
+    const int64_t length = CopyTextFromGuest(plan.as_given, call.arg(1), sizeof(plan.as_given));
+    if (length < 0) {
+      return length;
+    }
+    if (length == 0 && (flags & AT_EMPTY_PATH) == 0) {
+      return -ENOENT;
+    }
+    if (plan.as_given[0] == '/' || (directory == AT_FDCWD && length > 0)) {
+      CopyPath(plan.file, plan.as_given);
+    } else if (directory == AT_FDCWD) {
+      return -EACCES;  // the current folder
+    } else if (const File* const file = GetFile(directory); file == nullptr || file->is_virtual()) {
+      return file == nullptr ? -EBADF : length == 0 ? -EACCES : -ENOTDIR;
+    } else if (const int64_t error = NameByDescriptor(scratch, directory, static_cast<size_t>(length)); error != 0) {
+      return error;
+    }
+    if ((flags & AT_SYMLINK_NOFOLLOW) != 0 && length > 0 &&
+        HostCall(SYS_readlink, plan.file, scratch.link_target, PATH_MAX - 1) > 0) {
+      return -ELOOP;
+    }
+    return 0;
+  });
+}
+
+}  // namespace junction

@@ -1,0 +1,16 @@
+// SPDX-License-Identifier: Apache-2.0
+// Timers that are armed by one uthread for something else than its own Park.
+#pragma once
+
+#include <cstdint>
+
+#include "kernel/process/uproc.h"
+#include "uthread/timer.h"
+
+namespace junction {
+
+/// Arms `timer` in the queue of `process` and sees to it that a kthread there looks at the queue in time, be it parked or in guest code.
+/// Kernel lock held; any context.
+void ArmInProcess(UProc& process, Timer& timer, uint64_t deadline_ns);
+
+}  // namespace junction
