@@ -11,6 +11,7 @@
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
+#include <fstream>
 #include <string>
 
 #include "loader/program.h"
@@ -109,6 +110,21 @@ int WaitFor(pid_t child) {
   return WIFSIGNALED(status) ? 128 + WTERMSIG(status) : WEXITSTATUS(status);
 }
 
+// What the program left running ends with it, as in an instance, whose processes have a pid namespace of their own.
+void EndOrphans() {
+  const std::string path = "/proc/self/task/" + std::to_string(getpid()) + "/children";
+  while (true) {
+    std::ifstream children(path);
+    bool has_any = false;
+    for (pid_t pid = 0; children >> pid; has_any = true) {
+      kill(pid, SIGKILL);
+    }
+    if (!has_any || waitpid(-1, nullptr, 0) < 0) {
+      return;
+    }
+  }
+}
+
 }  // namespace
 
 int main(int argc, char** argv, char** envp) {
@@ -136,6 +152,7 @@ int main(int argc, char** argv, char** envp) {
   }
   spec.control->core_limit = options.cores;
   spec.control->strace = options.strace ? 1 : 0;
+  prctl(PR_SET_CHILD_SUBREAPER, 1);
   const pid_t child = fork();
   if (child == 0) {
     prctl(PR_SET_PDEATHSIG, SIGKILL);
@@ -143,6 +160,7 @@ int main(int argc, char** argv, char** envp) {
   }
   ForwardSignals(child);
   const int status = WaitFor(child);
+  EndOrphans();
   if (!options.stats.empty()) {
     WriteStats(options.stats, *spec.control);
   }
