@@ -2,6 +2,7 @@
 // What tests of real instances share: a running junction_run and readers of what it says.
 #pragma once
 
+#include <fcntl.h>
 #include <gtest/gtest.h>
 #include <poll.h>
 #include <spawn.h>
