@@ -88,11 +88,18 @@ function unary(
       (error, response) => {
         signal?.removeEventListener('abort', cancel);
         if (error === null) resolve(response);
-        else reject(fromServiceError(error));
+        else reject(withLimit(fromServiceError(error), options.deadlineMs));
       },
     );
     signal?.addEventListener('abort', cancel, { once: true });
   });
+}
+
+/** Our own deadline's error names the limit; grpc-js' words for it vary with where the call was at that time. */
+function withLimit(error: RpcError, deadlineMs: number): RpcError {
+  return error.kind === 'deadline_exceeded' && error.message.startsWith('Deadline exceeded')
+    ? new RpcError(error.kind, `no answer within ${deadlineMs} ms`, { cause: error })
+    : error;
 }
 
 async function* stream(

@@ -3,7 +3,7 @@ import { readFileSync } from 'node:fs';
 
 import { CommandError } from '../exit-code.ts';
 import { waitUntil } from '../process/wait-until.ts';
-import { deployAes, invokeAes, waitForAes } from '../stack/aes-check.ts';
+import { aesFunction, deployAes, invokeAes, waitForAes } from '../stack/aes-check.ts';
 import type { AesResult } from '../stack/aes-check.ts';
 import { appManager } from '../stack/app-manager.ts';
 import type { AppManager } from '../stack/app-manager.ts';
@@ -104,6 +104,8 @@ function report(settings: StackSettings, aes: AesResult | undefined, isJson: boo
 export async function up(options: UpOptions, settings: StackSettings, environment: NodeJS.ProcessEnv): Promise<void> {
   if (process.getuid?.() !== 0) throw new CommandError('a stack needs root: namespaces, cgroups and host uids');
   const manager = appManager(settings);
+  const abandoned = await manager.endAbandoned();
+  if (abandoned > 0) tell(`the supervisor was killed: ended the ${abandoned} programs that it left, they start anew`);
   await checkPorts(settings, manager);
   if (options.build) await buildStack(settings.root);
   rememberStack(settings);
@@ -117,11 +119,13 @@ export async function up(options: UpOptions, settings: StackSettings, environmen
   if (options.example) {
     const gateway = new GatewayClient(settings);
     try {
-      await step('deploying the AES function', async () => {
-        await deployAes(gateway, settings.root);
-        await waitForAes(gateway, 60_000);
+      const outcome = await step('deploying the AES function', async () => {
+        const deployed = await deployAes(gateway, settings.root);
+        if (deployed !== 'not ours') await waitForAes(gateway, 60_000);
+        return deployed;
       });
-      aes = await step('invoking it', () => invokeAes(gatewayUrl(settings), settings.root));
+      if (outcome === 'not ours') tell(`function ${aesFunction} is one that you deployed: left as it is, not invoked`);
+      else aes = await step('invoking it', () => invokeAes(gatewayUrl(settings), settings.root));
     } finally {
       gateway.close();
     }

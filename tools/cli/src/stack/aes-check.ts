@@ -21,13 +21,17 @@ export interface AesResult {
   readonly p99Us: number;
 }
 
-/** Deploys the AES function from functions/dist/aes unless it is already there as that image. */
-export async function deployAes(gateway: GatewayClient, root: string): Promise<'deployed' | 'unchanged'> {
+/** Deploys the AES function from functions/dist/aes unless it is already there as that image; a user's own of that name stays. */
+export async function deployAes(
+  gateway: Pick<GatewayClient, 'describe' | 'deploy'>,
+  root: string,
+): Promise<'deployed' | 'unchanged' | 'not ours'> {
   const image = join(root, 'functions/dist/aes');
   const index = createHash('sha256')
     .update(readFileSync(join(image, 'index.json')))
     .digest('hex');
   const present = await gateway.describe(aesFunction);
+  if (present !== undefined && present.annotations?.[digestAnnotation] === undefined) return 'not ours';
   if (present?.annotations?.[digestAnnotation] === index && present.image === image) return 'unchanged';
   await gateway.deploy({ service: aesFunction, image, annotations: { [digestAnnotation]: index } });
   return 'deployed';

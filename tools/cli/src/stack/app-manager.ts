@@ -15,6 +15,8 @@ export interface AppManager {
   status(): Promise<readonly AppStatus[]>;
   /** Stops these one after the other; answers when they are gone. */
   stop(names: readonly string[]): Promise<void>;
+  /** Ends programs that nobody keeps any more, since what kept them was itself killed; the number of them. */
+  endAbandoned(): Promise<number>;
   /** Stops what is left, and itself. */
   end(): Promise<void>;
 }

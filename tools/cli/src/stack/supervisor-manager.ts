@@ -40,6 +40,10 @@ export class SupervisorManager implements AppManager {
     await this.stopOrphans(names);
   }
 
+  async endAbandoned(): Promise<number> {
+    return (await askSupervisor(this.runDir, { op: 'status' })) === undefined ? this.stopOrphans() : 0;
+  }
+
   async end(): Promise<void> {
     const answer = await askSupervisor(this.runDir, { op: 'status' });
     await askSupervisor(this.runDir, { op: 'exit' });
@@ -51,21 +55,24 @@ export class SupervisorManager implements AppManager {
     await this.stopOrphans();
   }
 
-  /** The programs that a supervisor started which was itself killed. */
-  private async stopOrphans(names?: readonly string[]): Promise<void> {
+  /** The programs that a supervisor started which was itself killed; the number of them. */
+  private async stopOrphans(names?: readonly string[]): Promise<number> {
     const folder = processesDir(this.runDir);
     let files: string[];
     try {
       files = readdirSync(folder);
     } catch {
-      return; // never up
+      return 0; // never up
     }
+    let stopped = 0;
     for (const file of files) {
       if (names !== undefined && !names.includes(file.replace(/\.json$/, ''))) continue;
       const identity = JSON.parse(readFileSync(join(folder, file), 'utf8')) as ProcessIdentity;
       await stopProcess(identity, 15_000);
       rmSync(join(folder, file), { force: true });
+      stopped += 1;
     }
+    return stopped;
   }
 
   private async startSupervisor(): Promise<void> {

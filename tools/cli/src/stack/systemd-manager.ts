@@ -60,6 +60,10 @@ export class SystemdManager implements AppManager {
     for (const name of names) if (known.includes(name)) await this.systemctl('stop', serviceName(this.stack, name));
   }
 
+  endAbandoned(): Promise<number> {
+    return Promise.resolve(0); // systemd keeps its units whatever happens
+  }
+
   async end(): Promise<void> {
     const apps = this.apps();
     if (apps.length === 0) return;
