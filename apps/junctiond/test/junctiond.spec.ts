@@ -128,11 +128,43 @@ describe('an instance', () => {
     });
   });
 
-  it('holds one uProc for now', async () => {
-    await create({ id: 'one' });
+  it('takes further programs', async () => {
+    await create({ id: 'more', uproc: { args: [], env: { OWN: 'yes' }, cwd: '', user: '' } });
+    const ready = await junctiond.waitReady('more');
+    const serveAt = { args: ['/guest'], env: { PORT: '9000' }, cwd: '', user: '' };
+    const { pid } = await junctiond.instances.addUproc({ id: 'more', uproc: serveAt });
+    expect(isAlive(pid)).toBe(true);
+    const both = await junctiond.waitFor('more', 'its second port', ({ ports }) => ports.length === 2);
+    const second = both.ports.find(({ guestPort }) => guestPort === 9000);
+    const at = `http://${second?.host ?? ''}:${second?.hostPort ?? 0}`;
+    expect(await (await fetch(`${at}/env/OWN`)).text()).toBe('yes');
+    expect(await (await fetch(`${at}/env/FROM_IMAGE`)).text()).toBe('yes');
+    expect(await (await fetch(`${at}/ids`)).text()).toMatch(/^1000 1001 [2-9]/);
+    await fetch(`${at}/exit/7`).catch(() => undefined);
+    await until('its end in the log', async () =>
+      (await junctiond.logTexts('more')).some((text) => /added program \/guest .* exited with code 7/.test(text)),
+    );
+    expect(await junctiond.ask(ready, '/ids')).toBe('1000 1001 1');
+    const again = await junctiond.instances.addUproc({ id: 'more', uproc: serveAt });
+    await junctiond.instances.stopInstance({ id: 'more', gracePeriodMs: 0 });
+    await until('the end of the other program', () => !isAlive(again.pid));
+    await expect(junctiond.instances.addUproc({ id: 'more', uproc: serveAt })).rejects.toMatchObject({
+      kind: 'failed_precondition',
+    });
+  });
+
+  it('says why there is no further program', async () => {
+    await create({ id: 'no-more' });
+    await junctiond.waitReady('no-more');
+    const uproc = { args: ['/no/such'], env: {}, cwd: '', user: '' };
+    await expect(junctiond.instances.addUproc({ id: 'no-more', uproc })).rejects.toMatchObject({
+      kind: 'invalid_argument',
+      message: expect.stringContaining('/no/such: No such file or directory'),
+    });
     await expect(
-      junctiond.instances.addUproc({ id: 'one', uproc: { args: ['/guest'], env: {}, cwd: '', user: '' } }),
-    ).rejects.toMatchObject({ kind: 'unimplemented' });
+      junctiond.instances.addUproc({ id: 'no-more', uproc: { ...uproc, args: ['/guest'], user: 'root' } }),
+    ).rejects.toMatchObject({ kind: 'invalid_argument', message: expect.stringContaining('1000:1001') });
+    await expect(junctiond.instances.addUproc({ id: 'nobody', uproc })).rejects.toMatchObject({ kind: 'not_found' });
   });
 });
 

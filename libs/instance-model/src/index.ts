@@ -2,7 +2,13 @@
 export { addressAt, type AddressRange, macOf, parseAddressRange } from './address-range.js';
 export { IndexPool } from './index-pool.js';
 export { describeExit, type Instance, type InstanceExit, type InstanceNetwork, type InstancePort } from './instance.js';
-export { INSTANCE_ID, secretFaults, type SpecFault, validateInstanceRequest } from './instance-request.validation.js';
+export {
+  INSTANCE_ID,
+  secretFaults,
+  type SpecFault,
+  uprocFaults,
+  validateInstanceRequest,
+} from './instance-request.validation.js';
 export {
   clampCoreLimit,
   cpuQuotaMillicores,

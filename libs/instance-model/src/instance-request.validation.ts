@@ -109,7 +109,8 @@ export function secretFaults(secrets: Readonly<Record<string, Uint8Array>>): Spe
   return faults;
 }
 
-function uprocFaults(uproc: UprocRequest): SpecFault[] {
+/** The broken rules of a guest process' description; also for one that is added to a running instance. */
+export function uprocFaults(uproc: UprocRequest): SpecFault[] {
   const faults: SpecFault[] = [];
   const fault = (field: string, message: string): void => void faults.push({ field: `uproc.${field}`, message });
 

@@ -2,9 +2,11 @@
 // The side of the loader that may use libc: it ends where EnterProgram begins.
 #include "loader/program.h"
 
+#include <fcntl.h>
 #include <sys/auxv.h>
 #include <sys/mman.h>
 #include <sys/rseq.h>
+#include <sys/socket.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
@@ -14,7 +16,11 @@
 #include <cstdlib>
 #include <cstring>
 
+#include "base/addition_protocol.h"
+#include "base/request_protocol.h"
+#include "base/unique_fd.h"
 #include "kernel/door/loader_hooks.h"
+#include "kernel/process/exec_stage.h"
 #include "loader/enter_program.h"
 #include "loader/load_program.h"
 #include "uthread/address_map.h"
@@ -34,11 +40,13 @@ constexpr int kNotRunnableStatus = 126;
 
 ExecPlan g_plan;
 
+bool IsNotFound(int64_t error) { return error == -ENOENT || error == -ENOTDIR; }
+
 [[noreturn]] void Fail(const std::string& path, int64_t error) {
   const int code = static_cast<int>(-error);
   const char* const reason = code == ENOEXEC ? "not a program that can be loaded (x86-64 ELF or #!)" : strerror(code);
   dprintf(STDERR_FILENO, "junction_run: %s: %s\n", path.c_str(), reason);
-  _exit(code == ENOENT || code == ENOTDIR ? kNotFoundStatus : kNotRunnableStatus);
+  _exit(IsNotFound(error) ? kNotFoundStatus : kNotRunnableStatus);
 }
 
 HostAuxv ReadHostAuxv() {
@@ -138,27 +146,96 @@ uint64_t CurrentMask() {
   return mask;
 }
 
-}  // namespace
+ControlBlock* MapControl(const char* path) {
+  const UniqueFd fd(open(path, O_RDWR | O_CLOEXEC));
+  if (!fd.valid()) {
+    return nullptr;
+  }
+  void* const block = mmap(nullptr, kControlBlockSize_bytes, PROT_READ | PROT_WRITE, MAP_SHARED, fd.get(), 0);
+  return block == MAP_FAILED ? nullptr : static_cast<ControlBlock*>(block);
+}
 
-void RunProgram(const ProgramSpec& spec) {
-  const std::string path = FindInPath(spec.path, spec.env);
+std::vector<std::string> ToVector(char** texts) {
+  std::vector<std::string> all;
+  for (; *texts != nullptr; ++texts) {
+    all.emplace_back(*texts);
+  }
+  return all;
+}
+
+// Finds out what is to be loaded for `path`: g_plan. 0 or -errno.
+int64_t PlanProgram(const std::string& path) {
   if (path.empty() || path.size() >= sizeof(g_plan.file)) {
-    Fail(path, path.empty() ? -ENOENT : -ENAMETOOLONG);
+    return path.empty() ? -ENOENT : -ENAMETOOLONG;
   }
   std::strcpy(g_plan.file, path.c_str());
   std::strcpy(g_plan.as_given, path.c_str());
-  if (const int64_t error = PlanExec(&g_plan); error != 0) {
-    Fail(path, error);
-  }
+  return PlanExec(&g_plan);
+}
+
+// Enters what was planned, as the first program of the instance (`process` is null) or of a process that was added.
+[[noreturn]] void EnterPlanned(const ProgramSpec& spec, const std::string& path, int arena_fd, UProc* process) {
   const std::vector<std::string> argv = ArgumentsOf(spec);
   char* strings = static_cast<char*>(alloca(TotalSize(argv) + TotalSize(spec.env)));
   const std::vector<const char*> argv_pointers = LayOut(argv, strings);
   const std::vector<const char*> env_pointers = LayOut(spec.env, strings);
   const int64_t error = EnterProgram(
       {g_plan.file, g_plan.as_given, argv_pointers.data(), env_pointers.data(), spec.control, spec.control_path.c_str(),
-       spec.plan_path.c_str(), MakeArena(), nullptr, spec.signal_mask.value_or(CurrentMask()), true},
+       spec.plan_path.c_str(), arena_fd, process, spec.signal_mask.value_or(CurrentMask()), true},
       ReadHostAuxv());
   Fail(path, error);
+}
+
+// The process of an addition is there, only its program is still to be found. Tells who asked for it, as nobody else knows of it yet.
+[[noreturn]] void RunAddedProgram(const ProgramSpec& spec, int arena_fd, UProc* process, int connection) {
+  const std::string path = FindInPath(spec.path, spec.env);
+  const int64_t error = PlanProgram(path);
+  RequestMessage message{};
+  message.magic = kRequestMagic;
+  message.answer = RequestAnswer::kRunning;
+  message.value = getpid();
+  if (error != 0) {
+    message.answer = RequestAnswer::kFailed;
+    message.reason = static_cast<uint32_t>(AdditionStep::kProgram);
+    message.error = static_cast<int32_t>(error);
+  }
+  send(connection, &message, sizeof(message), MSG_NOSIGNAL);
+  if (error != 0) {
+    _exit(IsNotFound(error) ? kNotFoundStatus : kNotRunnableStatus);
+  }
+  EnterPlanned(spec, path, arena_fd, process);
+}
+
+}  // namespace
+
+void RunProgram(const ProgramSpec& spec) {
+  const std::string path = FindInPath(spec.path, spec.env);
+  if (const int64_t error = PlanProgram(path); error != 0) {
+    Fail(path, error);
+  }
+  EnterPlanned(spec, path, MakeArena(), nullptr);
+}
+
+bool IsAddedStage(int argc, char** argv) {
+  return argc > kStageGuestArguments && std::strcmp(argv[0], kAddedStageName) == 0;
+}
+
+void RunAddedStage(int argc, char** argv, char** envp) {
+  ControlBlock* const control = MapControl(argv[kStageControlPath]);
+  if (control == nullptr) {
+    dprintf(STDERR_FILENO, "junction_run: control block %s: %s\n", argv[kStageControlPath], strerror(errno));
+    _exit(kNotRunnableStatus);
+  }
+  RunAddedProgram({.path = argv[kStageFile],
+                   .argv = {argv + kStageGuestArguments, argv + argc},
+                   .env = ToVector(envp),
+                   .control = control,
+                   .control_path = argv[kStageControlPath],
+                   .plan_path = argv[kStagePlanPath],
+                   .signal_mask = 0},
+                  static_cast<int>(std::strtol(argv[kStageArenaFd], nullptr, 10)),
+                  reinterpret_cast<UProc*>(std::strtoull(argv[kStageProcess], nullptr, 16)),
+                  static_cast<int>(std::strtol(argv[kStageFileAsGiven], nullptr, 10)));
 }
 
 }  // namespace junction

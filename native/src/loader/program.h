@@ -32,4 +32,12 @@ struct ProgramSpec {
 /// with 127 (not found) or 126 (found, not runnable).
 [[noreturn]] void RunProgram(const ProgramSpec& spec);
 
+/// True in a process that the Junction kernel made for a program that was added to the instance (base/addition_protocol.h), by an exec of
+/// junction_run: main() must call RunAddedStage before it does anything else.
+bool IsAddedStage(int argc, char** argv);
+
+/// Looks for the program, tells who asked for it what came of that, and enters it. argv as kernel/process/exec_stage.h draws it, the environment is
+/// the guest's.
+[[noreturn]] void RunAddedStage(int argc, char** argv, char** envp);
+
 }  // namespace junction

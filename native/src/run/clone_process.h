@@ -1,35 +1,34 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
-#include <cstdint>
 #include <optional>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "base/error.h"
 #include "base/unique_fd.h"
 #include "run/guest_process.h"
-#include "run/template_instance.h"
+#include "run/kernel_request.h"
+#include "run/running_instance.h"
 
 namespace junction {
 
 /// A clone is asked for in two steps, so that nothing but the answer is left to wait for in the second.
 class CloneRequest {
  public:
-  /// Prepares the socket that the template will connect to and opens the cgroups' files.
+  /// Prepares the request and opens the cgroups' files.
   static Result<CloneRequest> Prepare(const std::vector<std::string>& cgroup_dirs);
 
   /// Asks the template and waits until the clone runs. `control` is the clone's control block, `output` its stdout and stderr (kept
   /// by the caller). Blocks up to 20 s: the template answers when it is idle.
-  Result<GuestProcess> Start(const TemplateInstance& from, const ControlFile& control, const UniqueFd (&output)[2]);
+  Result<GuestProcess> Start(const RunningInstance& from, const ControlFile& control, const UniqueFd (&output)[2]);
 
  private:
-  CloneRequest() = default;
-  Result<UniqueFd> AcceptFrom(const TemplateInstance& from);
-  Result<void> SendOrder(int connection, int control_fd, const UniqueFd (&output)[2]);
+  explicit CloneRequest(KernelRequest request) : request_(std::move(request)) {}
+  Result<void> SendOrder(int control_fd, const UniqueFd (&output)[2]) const;
 
-  uint64_t id_ = 0;
-  UniqueFd listener_;
+  KernelRequest request_;
   std::vector<UniqueFd> cgroups_;
 };
 

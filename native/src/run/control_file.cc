@@ -7,7 +7,6 @@
 #include <unistd.h>
 
 #include <cerrno>
-#include <new>
 
 namespace junction {
 
@@ -28,7 +27,8 @@ Result<ControlFile> CreateControlFile(const std::string& path, const ControlSett
   if (address == MAP_FAILED) {
     return ErrnoError("map the control block " + path);
   }
-  file.block = new (address) ControlBlock{};
+  // A new file is zero, and so is a new block: to write that again would make all of its pages.
+  file.block = static_cast<ControlBlock*>(address);
   file.block->size_bytes = kControlBlockSize_bytes;
   file.block->core_limit.store(settings.core_limit, std::memory_order_relaxed);
   file.block->strace.store(settings.has_strace ? 1 : 0, std::memory_order_relaxed);

@@ -40,7 +40,7 @@ struct GuestPlan {
 struct GuestProcess {
   pid_t pid = -1;  // on the host
   UniqueFd pid_fd;
-  UniqueFd lifeline;  // of a clone, which is not our child: dies when this is closed
+  UniqueFd lifeline;  // of a clone or an added program, which is not our child: dies when this is closed
   UniqueFd faults;    // reads as empty once the guest's program begins; what could not be set up, else
 };
 

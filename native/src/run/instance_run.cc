@@ -12,6 +12,7 @@
 #include <thread>
 #include <utility>
 
+#include "run/added_process.h"
 #include "run/clone_process.h"
 #include "run/control_file.h"
 #include "run/env_file.h"
@@ -19,8 +20,8 @@
 #include "run/guest_process.h"
 #include "run/listen_watcher.h"
 #include "run/monitor.h"
+#include "run/running_instance.h"
 #include "run/seccomp_filter.h"
-#include "run/template_instance.h"
 #include "run/user_namespace.h"
 #include "uthread/address_map.h"
 
@@ -167,6 +168,7 @@ MonitorPlan PlanMonitor(const RunOptions& options) {
           .output = {},
           .signals = {},
           .control_fd = -1,
+          .is_addition = !options.add_to.empty(),
           .oom_count = OomCount(options.cgroup_dirs)};
 }
 
@@ -247,7 +249,7 @@ Result<void> PrepareCloneOutput(const RunOptions& options, MonitorPlan& monitor,
 
 // All that can be made before is, so that the clone need not wait for it.
 Result<int> RunAsClone(const JunctionConfig& config, const RunOptions& options) {
-  const auto from = FindTemplate(options.clone_of);
+  const auto from = FindRunningInstance(options.clone_of);
   if (!from) {
     return std::unexpected(from.error());
   }
@@ -288,18 +290,48 @@ Result<int> RunInstance(const JunctionConfig& config, const RunOptions& options)
   return options.clone_of.empty() ? RunFromProgram(config, options) : RunAsClone(config, options);
 }
 
-void RecordFailure(const RunOptions& options, const Error& error) {
+Result<int> RunAddition(const RunOptions& options) {
+  const auto instance = FindRunningInstance(options.add_to);
+  if (!instance) {
+    return std::unexpected(instance.error());
+  }
+  MonitorPlan monitor_plan = PlanMonitor(options);
+  auto env = GuestEnvironment(options);
+  if (!env) {
+    return std::unexpected(env.error());
+  }
+  auto signals = TakeSignals();
+  if (!signals) {
+    return std::unexpected(signals.error());
+  }
+  monitor_plan.signals = std::move(*signals);
+  const auto guest = StartAddition(
+      *instance,
+      {.cwd = options.cwd, .argv = options.program, .env = std::move(*env), .has_stdio = options.has_attach});
+  if (!guest) {
+    if (guest.error().exit_status == kOwnFailureStatus) {
+      return std::unexpected(guest.error().error);
+    }
+    RecordFailure(options, guest.error().error, guest.error().exit_status);
+    return guest.error().exit_status;
+  }
+  return Watch(options, {}, std::move(monitor_plan), ControlFile{}, *guest);
+}
+
+void RecordFailure(const RunOptions& options, const Error& error, int exit_status) {
+  const std::string line = "junction_run: " + error.message + "\n";
+  [[maybe_unused]] const ssize_t written = write(STDERR_FILENO, line.data(), line.size());
   const uint64_t now_ns = UnixTime_ns();
   InstanceStatus status;
   status.monitor_pid = getpid();
   status.monitor_start_time_ticks = StartTimeTicks(status.monitor_pid).value_or(0);
   status.started_at_ns = now_ns;
-  status.exit = GuestExit{.exit_code = kOwnFailureStatus, .exited_at_ns = now_ns, .error = error.message};
+  status.exit = GuestExit{.exit_code = exit_status, .exited_at_ns = now_ns, .error = error.message};
   if (!options.instance_dir.empty()) {
     // A failure to write it is told by the same exit status and message that the caller gets anyway.
     (void)WriteStatusFile(options.instance_dir, status);
   }
-  Notifier(options.notify_path).Send(ExitedEvent(options.name, status));
+  Notifier(options.notify_path).Send(ExitedEvent(options.name, status, !options.add_to.empty()));
 }
 
 }  // namespace junction

@@ -53,16 +53,17 @@ int Run(int argc, char** argv) {
     return 0;
   }
   junction::Result<int> status = 0;
-  if (auto config = ReadConfig(options->config_path); !config) {
-    status = std::unexpected(config.error());
-  } else if (geteuid() != 0) {
+  if (geteuid() != 0) {
     status = junction::PlainError("must be started as root: it makes an instance's sandbox");
+  } else if (!options->add_to.empty()) {
+    status = junction::RunAddition(*options);
+  } else if (auto config = ReadConfig(options->config_path); !config) {
+    status = std::unexpected(config.error());
   } else {
     status = junction::RunInstance(*config, *options);
   }
   if (!status) {
-    PrintFault(status.error().message);
-    junction::RecordFailure(*options, status.error());
+    junction::RecordFailure(*options, status.error(), kOwnFailureStatus);
     return kOwnFailureStatus;
   }
   return *status;
@@ -70,7 +71,10 @@ int Run(int argc, char** argv) {
 
 }  // namespace
 
-int main(int argc, char** argv) {
+int main(int argc, char** argv, char** envp) {
   junction::g_image.crash_report = true;
+  if (junction::IsAddedStage(argc, argv)) {
+    junction::RunAddedStage(argc, argv, envp);
+  }
   _exit(Run(argc, argv));  // at once: the thread that watches ports is never joined
 }

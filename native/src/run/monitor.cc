@@ -3,6 +3,7 @@
 
 #include <poll.h>
 #include <sys/signalfd.h>
+#include <sys/socket.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <time.h>
@@ -13,6 +14,7 @@
 #include <utility>
 
 #include "base/json_text.h"
+#include "base/request_protocol.h"
 #include "run/clone_process.h"
 
 namespace junction {
@@ -46,11 +48,11 @@ uint64_t UnixTime_ns() {
   return static_cast<uint64_t>(now.tv_sec) * 1'000'000'000ULL + static_cast<uint64_t>(now.tv_nsec);
 }
 
-std::string ExitedEvent(const std::string& instance_id, const InstanceStatus& status) {
+std::string ExitedEvent(const std::string& instance_id, const InstanceStatus& status, bool is_addition) {
   std::string event;
   JsonObjectWriter json(event);
   json.String("id", instance_id)
-      .String("event", "exited")
+      .String("event", is_addition ? "uprocExited" : "exited")
       .Signed("monitorPid", status.monitor_pid)
       .Signed("exitCode", status.exit->exit_code)
       .Signed("signal", status.exit->signal)
@@ -81,7 +83,7 @@ void Monitor::ReportStart(uint64_t now_ns) {
   std::string event;
   JsonObjectWriter(event)
       .String("id", plan_.instance_id)
-      .String("event", "started")
+      .String("event", plan_.is_addition ? "uprocStarted" : "started")
       .Signed("pid", status_.pid)
       .Signed("monitorPid", status_.monitor_pid)
       .DecimalString("startTimeTicks", status_.start_time_ticks)
@@ -189,8 +191,8 @@ void Monitor::PassOn(int number, bool is_from_terminal) {
   const bool is_early = IsSettingUp();
   if (is_early) {
     early_signal_ = early_signal_ == 0 ? number : early_signal_;
-  } else if (is_from_terminal) {
-    return;  // the terminal has sent it to the guest as well
+  } else if (is_from_terminal && !guest_.lifeline.valid()) {
+    return;  // the terminal has sent it to the guest as well, which is in our session
   }
   syscall(SYS_pidfd_send_signal, guest_.pid_fd.get(), is_early ? SIGKILL : number, nullptr, 0);
 }
@@ -203,16 +205,31 @@ std::optional<ControlSnapshot> Monitor::ReadControl() const {
 // The guest can write anything there, so it only says why an exit code is what it is.
 int Monitor::DeathSignal(int exit_code) const {
   const auto snapshot = ReadControl();
-  const uint32_t signal = snapshot ? snapshot->exit_signal : 0;
+  uint32_t signal = snapshot ? snapshot->exit_signal : 0;
+  if (last_word_ && WIFSIGNALED(*last_word_)) {
+    signal = static_cast<uint32_t>(WTERMSIG(*last_word_));
+  }
   constexpr uint32_t kMaxSignal = 64;
   return signal >= 1 && signal <= kMaxSignal && exit_code == 128 + static_cast<int>(signal) ? static_cast<int>(signal)
                                                                                             : 0;
 }
 
-// The host's word where it gives it, else the clone's; one that says nothing was killed.
-int Monitor::WaitStatusOfClone() const {
+// The kernel's last message about a further program: its wait status, as guests see it.
+std::optional<int> Monitor::ReadLastWord() const {
+  RequestMessage message{};
+  const ssize_t size = recv(guest_.lifeline.get(), &message, sizeof(message), MSG_DONTWAIT);
+  return size == sizeof(message) && message.magic == kRequestMagic && message.answer == RequestAnswer::kEnded
+             ? std::optional(message.value & 0xffff)
+             : std::nullopt;
+}
+
+// The host's word where it gives it, else the guest's; one that says nothing was killed.
+int Monitor::WaitStatusOfStranger() const {
   if (const auto status = ExitStatusOf(guest_.pid_fd.get())) {
     return *status;
+  }
+  if (last_word_) {
+    return WIFSIGNALED(*last_word_) ? W_EXITCODE(128 + WTERMSIG(*last_word_), 0) : *last_word_;
   }
   const auto snapshot = ReadControl();
   return snapshot && snapshot->exit_code != 0 ? W_EXITCODE((snapshot->exit_code - 1) & 0xff, 0)
@@ -222,7 +239,8 @@ int Monitor::WaitStatusOfClone() const {
 GuestExit Monitor::CollectExit() {
   int status = 0;
   if (guest_.lifeline.valid()) {
-    status = WaitStatusOfClone();
+    last_word_ = plan_.is_addition ? ReadLastWord() : std::nullopt;
+    status = WaitStatusOfStranger();
   } else {
     siginfo_t info{};
     while (waitid(P_PIDFD, static_cast<id_t>(guest_.pid_fd.get()), &info, WEXITED) != 0 && errno == EINTR) {
@@ -251,7 +269,7 @@ void Monitor::RecordEnd(const GuestExit& exit) {
   }
   status_.exit = exit;
   RecordStatus();
-  notifier_.Send(ExitedEvent(plan_.instance_id, status_));
+  notifier_.Send(ExitedEvent(plan_.instance_id, status_, plan_.is_addition));
 }
 
 }  // namespace junction

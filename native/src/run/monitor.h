@@ -21,9 +21,10 @@ struct MonitorPlan {
   std::string instance_dir;  // empty: nothing is recorded
   GuestOwner owner;
   std::optional<LogWriter> log;
-  UniqueFd output[2];   // read ends of the guest's stdout and stderr; both invalid in the foreground
-  UniqueFd signals;     // signalfd
-  int control_fd = -1;  // the control block tells of a death by signal, and how a clone ended; -1: there is none
+  UniqueFd output[2];        // read ends of the guest's stdout and stderr; both invalid in the foreground
+  UniqueFd signals;          // signalfd
+  int control_fd = -1;       // the control block tells of a death by signal, and how a clone ended; -1: there is none
+  bool is_addition = false;  // the guest is a further program of an instance, whose own monitor is another
   OomCount oom_count;
 };
 
@@ -54,7 +55,8 @@ class Monitor {
   bool IsSettingUp();
   std::optional<ControlSnapshot> ReadControl() const;
   int DeathSignal(int exit_code) const;
-  int WaitStatusOfClone() const;
+  int WaitStatusOfStranger() const;
+  std::optional<int> ReadLastWord() const;
   GuestExit CollectExit();
   void RecordEnd(const GuestExit& exit);
 
@@ -63,13 +65,14 @@ class Monitor {
   const Notifier& notifier_;
   InstanceStatus status_;
   uint64_t oom_kills_before_ = 0;
-  std::string fault_;  // what the set-up reported
+  std::optional<int> last_word_;  // of a further program that has ended: its wait status as guests see it
+  std::string fault_;             // what the set-up reported
   bool is_fault_pipe_open_;
   int early_signal_ = 0;  // came before there was a Junction kernel that could take it: the guest was killed instead
 };
 
-/// The "exited" event of an instance whose status has an exit.
-std::string ExitedEvent(const std::string& instance_id, const InstanceStatus& status);
+/// The "exited" event of an instance whose status has an exit; "uprocExited" of a further program.
+std::string ExitedEvent(const std::string& instance_id, const InstanceStatus& status, bool is_addition);
 
 /// The time since 1970.
 uint64_t UnixTime_ns();

@@ -164,6 +164,10 @@ constexpr Option kOptions[] = {
     {"clone_of", "DIR", false,
      "be a warm clone of the idle instance with this --instance_dir; program, root, user, environment are its own",
      TakePath<&RunOptions::clone_of>},
+    {"add_to", "DIR", false, "run PROGRAM as a further uProc of the running instance with this --instance_dir",
+     TakePath<&RunOptions::add_to>},
+    {"attach", "", false, "with --add_to: stdin, stdout, stderr are the caller's, not /dev/null and the instance's log",
+     TakeSwitch<&RunOptions::has_attach>},
     {"instance_dir", "DIR", false,
      "folder for log, log.1 and status.json (default: run in the foreground with the caller's stdio)",
      TakePath<&RunOptions::instance_dir>},
@@ -192,6 +196,9 @@ constexpr Option kOptions[] = {
 constexpr std::string_view kTemplatesOwn[] = {"hostname", "chroot_path", "env",      "env_file",
                                               "uid",      "gid",         "uid_base", "cwd",
                                               "mount",    "host",        "plan_dir", "scratch_max_bytes"};
+
+// What goes with a further program of an instance: all else is the instance's.
+constexpr std::string_view kAdditionsOwn[] = {"add_to", "attach", "cwd", "env", "env_file", "name", "notify"};
 
 const Option* FindOption(std::string_view name) {
   const auto* found =
@@ -247,6 +254,7 @@ class ArgumentReader {
         faults.push_back("--" + name + " takes no value");
       }
       option->take(options, "");
+      seen_.push_back(option->name);
       return;
     }
     TakeValue(*option, "--" + name,
@@ -274,8 +282,13 @@ class ArgumentReader {
     if (options.wants_help) {
       return;
     }
-    if (options.config_path.empty()) {
+    if (!options.add_to.empty()) {
+      CheckAddition();
+    } else if (options.config_path.empty()) {
       faults.push_back("the configuration file is missing");
+    }
+    if (options.has_attach && options.add_to.empty()) {
+      faults.push_back("--attach goes with --add_to only");
     }
     if (!options.clone_of.empty()) {
       CheckClone();
@@ -283,6 +296,17 @@ class ArgumentReader {
       faults.push_back(has_separator_ ? "no program behind '--'" : "'-- program [args...]' is missing");
     } else if (options.program[0].empty()) {
       faults.push_back("the program's name is empty");
+    }
+  }
+
+  void CheckAddition() {
+    if (!options.config_path.empty()) {
+      faults.push_back("'" + options.config_path + "' is too much: --add_to takes no configuration");
+    }
+    for (const std::string_view name : seen_) {
+      if (std::find(std::begin(kAdditionsOwn), std::end(kAdditionsOwn), name) == std::end(kAdditionsOwn)) {
+        faults.push_back("--" + std::string(name) + " does not go with --add_to");
+      }
     }
   }
 
@@ -321,6 +345,7 @@ std::string RunHelp() {
   std::string text =
       "Usage: junction_run CONFIG [options] -- PROGRAM [ARGS...]\n"
       "       junction_run CONFIG --clone_of DIR [options]\n"
+      "       junction_run --add_to DIR [--attach] [--cwd DIR] [--env K=V] [--env_file FILE] -- PROGRAM [ARGS...]\n"
       "Runs PROGRAM as a Junction instance. CONFIG holds `key value` lines (Junction's format).\n\nOptions:\n";
   for (const Option& option : kOptions) {
     std::string left = "  --" + std::string(option.name);

@@ -132,6 +132,20 @@ TEST(RunOptions, RefusesWhatIsGivenTwiceAndWhatIsLeftOver) {
   EXPECT_EQ(Faults({"c", "--uid_base", "0", "--", "p"}).size(), 1);  // host ids below 65536 are the host's own
 }
 
+TEST(RunOptions, AFurtherProgramHasFewOptions) {
+  const auto options = ParseRunOptions({"--add-to", "/i", "--attach", "-E", "A=1", "--cwd", "/w", "--", "p", "q"});
+  ASSERT_TRUE(options.has_value());
+  EXPECT_EQ(options->add_to, "/i");
+  EXPECT_TRUE(options->has_attach);
+  EXPECT_EQ(options->program, (std::vector<std::string>{"p", "q"}));
+  EXPECT_EQ(Faults({"--add_to", "/i", "--", "p", "q"}).size(), 0);
+  EXPECT_EQ(Faults({"config", "--add_to", "/i", "--", "p"})[0],
+            "'config' is too much: --add_to takes no configuration");
+  EXPECT_EQ(Faults({"--add_to", "/i", "--uid", "1", "--strace", "--", "p"}).size(), 2);
+  EXPECT_EQ(Faults({"--add_to", "/i"})[0], "'-- program [args...]' is missing");
+  EXPECT_EQ(Faults({"config", "--attach", "--", "p"})[0], "--attach goes with --add_to only");
+}
+
 TEST(RunOptions, HelpNeedsNothingElse) {
   ASSERT_TRUE(ParseRunOptions({"--help"}).has_value());
   EXPECT_TRUE(ParseRunOptions({"-h", "--what"})->wants_help);

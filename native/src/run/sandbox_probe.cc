@@ -9,6 +9,7 @@
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
+#include <sys/un.h>
 #include <unistd.h>
 
 #include <cerrno>
@@ -138,7 +139,7 @@ int Refused() {
 extern "C" void ExitWithSignal(int number) { _exit(40 + number); }
 
 int HandleSignals() {
-  for (const int number : {SIGTERM, SIGINT, SIGHUP, SIGUSR1}) {
+  for (const int number : {SIGTERM, SIGINT, SIGHUP, SIGUSR1, SIGCHLD}) {
     signal(number, ExitWithSignal);
   }
   WaitForSignals();
@@ -174,6 +175,67 @@ int Listen(uint16_t port) {
   WaitForSignals();
 }
 
+constexpr char kMeetingSocket[] = "/tmp/meeting.sock";
+constexpr char kMeetingFifo[] = "/tmp/meeting.fifo";
+
+sockaddr_un MeetingAddress() {
+  sockaddr_un address{};
+  address.sun_family = AF_UNIX;
+  std::strcpy(address.sun_path, kMeetingSocket);
+  return address;
+}
+
+void PrintRead(const char* what, int fd) {
+  char text[256];
+  const ssize_t size = read(fd, text, sizeof(text));
+  printf("%s: %.*s\n", what, static_cast<int>(size > 0 ? size : 0), text);
+}
+
+// Waits for MeetAsSecond: one message over a unix socket and its answer, one over a named pipe.
+int MeetAsFirst() {
+  const int listener = socket(AF_UNIX, SOCK_STREAM, 0);
+  const sockaddr_un address = MeetingAddress();
+  if (mkfifo(kMeetingFifo, 0600) != 0 ||
+      bind(listener, reinterpret_cast<const sockaddr*>(&address), sizeof(address)) != 0 || listen(listener, 1) != 0) {
+    printf("meeting: %s\n", ErrorName(errno));
+    return 1;
+  }
+  printf("ready\n");
+  std::fflush(stdout);
+  const int connection = accept(listener, nullptr, nullptr);
+  PrintRead("first has", connection);
+  dprintf(connection, "answer");
+  PrintRead("first has", open(kMeetingFifo, O_RDONLY));
+  return 0;
+}
+
+int MeetAsSecond() {
+  const int connection = socket(AF_UNIX, SOCK_STREAM, 0);
+  const sockaddr_un address = MeetingAddress();
+  if (connect(connection, reinterpret_cast<const sockaddr*>(&address), sizeof(address)) != 0) {
+    printf("meeting: %s\n", ErrorName(errno));
+    return 1;
+  }
+  dprintf(connection, "question");
+  PrintRead("second has", connection);
+  dprintf(open(kMeetingFifo, O_WRONLY), "by pipe");
+  return 0;
+}
+
+int Place() {
+  char folder[256];
+  printf("pid %d parent %d in %s\n", getpid(), getppid(), getcwd(folder, sizeof(folder)));
+  return 0;
+}
+
+[[noreturn]] void Spin() {
+  printf("ready\n");
+  std::fflush(stdout);
+  for (volatile unsigned i = 0;;) {
+    i = i + 1;
+  }
+}
+
 }  // namespace
 
 int main(int argc, char** argv) {
@@ -197,6 +259,11 @@ int main(int argc, char** argv) {
   if (action == "wait") WaitForSignals();
   if (action == "handle") return HandleSignals();
   if (action == "flood") return Flood(std::atol(operand));
+  if (action == "meet_first") return MeetAsFirst();
+  if (action == "meet_second") return MeetAsSecond();
+  if (action == "place") return Place();
+  if (action == "spin") Spin();
+  if (action == "kill") return kill(std::atoi(operand), SIGKILL) == 0 ? 0 : errno;
   if (action == "eat") return EatMemory();
   if (action == "listen") return Listen(static_cast<uint16_t>(std::atoi(operand)));
   std::fprintf(stderr, "unknown action\n");

@@ -479,6 +479,184 @@ TEST_F(SandboxTest, OnlyTheGuestJoinsTheCgroup) {
   instance->Finish();
 }
 
+// A running instance, and further programs in it.
+class AdditionTest : public SandboxTest {
+ protected:
+  void StartFirst(const Args& probe) {
+    first_ = Start({"--instance_dir", dir_.File("instance"), "--control", dir_.File("control")}, probe);
+    while (!Has(Log(), "ready") || Field(Status(), "state") != "running") {
+      poll(nullptr, 0, 1);
+    }
+  }
+
+  std::unique_ptr<Instance> Add(const Args& options, const Args& program) const {
+    Args args = {JUNCTION_RUN, "--add_to", dir_.File("instance")};
+    args.insert(args.end(), options.begin(), options.end());
+    args.push_back("--");
+    args.insert(args.end(), program.begin(), program.end());
+    return std::make_unique<Instance>(args, Args{});
+  }
+
+  std::string AddedOutput(const Args& options, const Args& program) const {
+    Args all = {"--attach"};
+    all.insert(all.end(), options.begin(), options.end());
+    const auto added = Add(all, program);
+    EXPECT_EQ(added->Finish(), 0) << added->errors;
+    return added->output;
+  }
+
+  int EndFirst() {
+    first_->Signal(SIGTERM);
+    return first_->Finish();
+  }
+
+  std::string Log() const { return Slurp(dir_.File("instance/log")); }
+
+  std::unique_ptr<Instance> first_;
+};
+
+TEST_F(AdditionTest, TalksWithTheFirstProgram) {
+  StartFirst({"meet_first"});
+  const auto second = Add({}, {"/bin/probe", "meet_second"});
+  EXPECT_EQ(second->Finish(), 0) << second->errors;
+  EXPECT_EQ(first_->Finish(), 0);
+  EXPECT_EQ(second->output + second->errors, "") << "all of it goes to the log";
+  for (const char* line : {"first has: question", "second has: answer", "first has: by pipe"}) {
+    EXPECT_TRUE(Has(Log(), line)) << Log();
+  }
+}
+
+TEST_F(AdditionTest, LeavesTheFirstProgramAlone) {
+  StartFirst({"handle"});  // SIGCHLD too
+  EXPECT_EQ(AddedOutput({}, {"/bin/probe", "place"}), "pid 2 parent 0 in /\n");
+  EXPECT_EQ(Add({}, {"/bin/probe", "exit", "3"})->Finish(), 3);
+  EXPECT_EQ(EndFirst(), 40 + SIGTERM);
+}
+
+TEST_F(AdditionTest, IsStartedThoughTheFirstProgramNeverRests) {
+  StartFirst({"spin"});
+  EXPECT_EQ(Add({}, {"/bin/probe", "exit", "3"})->Finish(), 3);
+  EXPECT_EQ(EndFirst(), 128 + SIGTERM);
+}
+
+TEST_F(AdditionTest, GetsItsOwnEnvironmentAndFolder) {
+  StartFirst({"wait"});
+  const std::string env = AddedOutput({"--env", "A=1", "-E", "B=two words"}, {"probe", "env"});
+  EXPECT_EQ(Lines(env),
+            (Args{"A=1", "B=two words", "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"}));
+  EXPECT_TRUE(Has(AddedOutput({"--cwd", "/data"}, {"probe", "place"}), " in /data\n"));
+  EXPECT_EQ(AddedOutput({"--cwd", "/data"}, {"../bin/probe", "read", "owned.txt"}), "image\n");
+  EXPECT_EQ(AddedOutput({}, {"probe", "fds"}), "fd 0\nfd 1\nfd 2\n");
+  EXPECT_TRUE(Has(AddedOutput({}, {"probe", "identity"}), " uid 0 gid 0 groups 0\nno_new_privs 1 dumpable 1\n"));
+  EXPECT_EQ(EndFirst(), 128 + SIGTERM);
+}
+
+TEST_F(AdditionTest, EndsWithItsOwnStatusWhichTheLogTells) {
+  StartFirst({"wait"});
+  EXPECT_EQ(Add({}, {"probe", "exit", "0"})->Finish(), 0);
+  EXPECT_EQ(Add({}, {"probe", "exit", "7"})->Finish(), 7);
+  EXPECT_EQ(Add({}, {"probe", "crash"})->Finish(), 128 + SIGSEGV);
+  EXPECT_EQ(EndFirst(), 128 + SIGTERM);
+  EXPECT_TRUE(Has(Log(), "junction: added program /bin/probe (process 3) exited with code 7")) << Log();
+  EXPECT_TRUE(Has(Log(), "junction: added program /bin/probe (process 4) was ended by signal 11")) << Log();
+}
+
+TEST_F(AdditionTest, TakesSignalsFromOutsideAndInside) {
+  StartFirst({"wait"});
+  const auto added = Add({"--attach"}, {"probe", "handle"});
+  EXPECT_EQ(added->ReadLine(), "ready\n");
+  added->Signal(SIGTERM);
+  EXPECT_EQ(added->Finish(), 40 + SIGTERM);
+  const auto killed = Add({"--attach"}, {"probe", "wait"});
+  EXPECT_EQ(killed->ReadLine(), "ready\n");
+  EXPECT_EQ(AddedOutput({}, {"probe", "kill", "3"}), "");
+  EXPECT_EQ(killed->Finish(), 128 + SIGKILL);
+  EXPECT_EQ(EndFirst(), 128 + SIGTERM);
+}
+
+TEST_F(AdditionTest, SaysWhyThereIsNoFurtherProgram) {
+  StartFirst({"wait"});
+  const auto missing = Add({}, {"/bin/nothing"});
+  EXPECT_EQ(missing->Finish(), 127);
+  EXPECT_EQ(missing->errors, "junction_run: /bin/nothing: No such file or directory\n");
+  const auto no_program = Add({}, {"/data/owned.txt"});
+  EXPECT_EQ(no_program->Finish(), 126);
+  EXPECT_EQ(no_program->errors, "junction_run: /data/owned.txt: Permission denied\n");
+  const auto no_folder = Add({"--cwd", "/nowhere"}, {"probe", "exit", "0"});
+  EXPECT_EQ(no_folder->Finish(), 126);
+  EXPECT_EQ(no_folder->errors, "junction_run: working folder /nowhere: No such file or directory\n");
+  Args much;
+  for (char name = 'A'; name < 'I'; ++name) {
+    EXPECT_EQ(Add(much, {"probe", "exit", "0"})->Finish(), 0);
+    much.insert(much.end(), {"--env", name + ("=" + std::string(125'000, 'x'))});
+  }
+  much.insert(much.end(), {"--env", "I=" + std::string(125'000, 'x')});
+  const auto too_much = Add(much, {"probe", "exit", "0"});
+  EXPECT_EQ(too_much->Finish(), 125);
+  EXPECT_EQ(too_much->errors, "junction_run: arguments and environment together are too long\n");
+  EXPECT_EQ(EndFirst(), 128 + SIGTERM);
+  const auto too_late = Add({}, {"probe", "exit", "0"});
+  EXPECT_EQ(too_late->Finish(), 125);
+  EXPECT_TRUE(Has(too_late->errors, "does not run")) << too_late->errors;
+}
+
+TEST_F(AdditionTest, DiesWithItsInstance) {
+  StartFirst({"wait"});
+  const auto added = Add({"--attach"}, {"probe", "wait"});
+  EXPECT_EQ(added->ReadLine(), "ready\n");
+  EXPECT_EQ(EndFirst(), 128 + SIGTERM);
+  EXPECT_EQ(added->Finish(), 128 + SIGKILL);
+}
+
+TEST_F(AdditionTest, DiesWithItsMonitor) {
+  StartFirst({"wait"});
+  const EventListener events(dir_.File("events.sock"));
+  const auto added = Add({"--name", "i-1", "--notify", dir_.File("events.sock")}, {"probe", "wait"});
+  const std::string started = events.Next();
+  EXPECT_TRUE(started.starts_with(R"({"id":"i-1","event":"uprocStarted","pid":)")) << started;
+  EXPECT_EQ(Field(started, "monitorPid"), std::to_string(added->pid()));
+  const auto pid = ParseNumber<pid_t>(Field(started, "pid"));
+  ASSERT_TRUE(pid && *pid > 1) << started;
+  const UniqueFd pid_fd(static_cast<int>(syscall(SYS_pidfd_open, *pid, 0)));
+  ASSERT_TRUE(pid_fd.valid());
+  added->Signal(SIGKILL);
+  pollfd state = {.fd = pid_fd.get(), .events = POLLIN, .revents = 0};
+  EXPECT_EQ(poll(&state, 1, kPatience_ms), 1) << "the program lives on";
+  EXPECT_EQ(EndFirst(), 128 + SIGTERM);
+}
+
+TEST_F(AdditionTest, TellsOfItsEnd) {
+  StartFirst({"wait"});
+  const EventListener events(dir_.File("events.sock"));
+  const Args options = {"--name", "i-1", "--notify", dir_.File("events.sock")};
+  const auto missing = Add(options, {"/bin/nothing"});
+  const std::string failed = events.Next();
+  EXPECT_EQ(missing->Finish(), 127);
+  EXPECT_EQ(Field(failed, "event"), "uprocExited") << failed;
+  EXPECT_EQ(Field(failed, "exitCode"), "127") << failed;
+  EXPECT_TRUE(Has(failed, R"("error":"/bin/nothing: No such file or directory")")) << failed;
+  const auto added = Add(options, {"probe", "exit", "5"});
+  EXPECT_EQ(Field(events.Next(), "event"), "uprocStarted");
+  const std::string exited = events.Next();
+  EXPECT_EQ(Field(exited, "event"), "uprocExited") << exited;
+  EXPECT_EQ(Field(exited, "exitCode"), "5") << exited;
+  EXPECT_EQ(Field(exited, "monitorPid"), std::to_string(added->pid()));
+  EXPECT_EQ(added->Finish(), 5);
+  EXPECT_EQ(EndFirst(), 128 + SIGTERM);
+}
+
+TEST_F(AdditionTest, ManyAtOnceRunSideBySide) {
+  StartFirst({"wait"});
+  std::vector<std::unique_ptr<Instance>> added;
+  for (int i = 0; i < 16; ++i) {
+    added.push_back(Add({}, {"probe", "exit", std::to_string(i)}));
+  }
+  for (int i = 0; i < 16; ++i) {
+    EXPECT_EQ(added[static_cast<size_t>(i)]->Finish(), i);
+  }
+  EXPECT_EQ(EndFirst(), 128 + SIGTERM);
+}
+
 TEST_F(SandboxTest, RunsOnTheHostsRootForDevelopment) {
   Instance instance({JUNCTION_RUN, config_, "--", JUNCTION_PROBE, "write", "/etc/passwd"}, {});
   EXPECT_EQ(instance.Finish(), 0) << instance.errors;

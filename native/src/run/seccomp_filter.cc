@@ -8,6 +8,7 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <cstddef>
 #include <utility>
@@ -137,6 +138,83 @@ BpfProgram FromCallers(const CallerRange& callers, const BpfProgram& then) {
   return program;
 }
 
+bool IsConditional(const sock_filter& instruction) {
+  return BPF_CLASS(instruction.code) == BPF_JMP && BPF_OP(instruction.code) != BPF_JA;
+}
+
+// The return that a jump at `from` may take instead of the one at `target`: one that others go to already, else the last
+// equal one that it reaches.
+size_t SharedReturn(const BpfProgram& program, const std::vector<bool>& is_kept, size_t from, size_t target) {
+  const auto is_return = [&](size_t at) {
+    return BPF_CLASS(program[at].code) == BPF_RET && program[at].k == program[target].k;
+  };
+  if (!is_return(target)) {
+    return target;
+  }
+  size_t last = target;
+  for (size_t at = from + 1; at < program.size() && at - from - 1 <= kMaxConditionalJump; ++at) {
+    if (is_return(at)) {
+      last = at;
+      if (is_kept[at]) {
+        break;
+      }
+    }
+  }
+  return last;
+}
+
+// The same program with few returns instead of one for each leaf of the tree, which is half of its size: Linux takes
+// 0.14 us an instruction to install it. What is left out only shortens jumps.
+BpfProgram ShareReturns(const BpfProgram& program) {
+  struct Targets {
+    size_t if_true;
+    size_t if_false;
+  };
+  std::vector<Targets> targets(program.size());
+  std::vector<bool> is_kept(program.size());
+  for (size_t i = program.size(); i-- > 0;) {
+    if (IsConditional(program[i])) {
+      targets[i].if_true = SharedReturn(program, is_kept, i, i + 1 + program[i].jt);
+      is_kept[targets[i].if_true] = true;
+      targets[i].if_false = SharedReturn(program, is_kept, i, i + 1 + program[i].jf);
+      is_kept[targets[i].if_false] = true;
+    }
+  }
+  // Now exactly what is reached: jumps only go forwards, so one pass sees each target before its instruction.
+  is_kept.assign(program.size(), false);
+  is_kept[0] = true;
+  std::vector<size_t> place(program.size() + 1);
+  for (size_t i = 0; i < program.size(); ++i) {
+    place[i + 1] = place[i] + (is_kept[i] ? 1 : 0);
+    if (!is_kept[i] || BPF_CLASS(program[i].code) == BPF_RET) {
+      continue;
+    }
+    if (IsConditional(program[i])) {
+      is_kept[targets[i].if_true] = true;
+      is_kept[targets[i].if_false] = true;
+    } else {
+      is_kept[i + 1 + (BPF_CLASS(program[i].code) == BPF_JMP ? program[i].k : 0)] = true;
+    }
+  }
+  BpfProgram shared;
+  for (size_t i = 0; i < program.size(); ++i) {
+    if (!is_kept[i]) {
+      continue;
+    }
+    sock_filter instruction = program[i];
+    const auto distance = [&](size_t target) { return place[target] - place[i] - 1; };
+    if (IsConditional(instruction)) {
+      JUNCTION_CHECK(std::max(distance(targets[i].if_true), distance(targets[i].if_false)) <= kMaxConditionalJump);
+      instruction.jt = static_cast<uint8_t>(distance(targets[i].if_true));
+      instruction.jf = static_cast<uint8_t>(distance(targets[i].if_false));
+    } else if (BPF_CLASS(instruction.code) == BPF_JMP) {
+      instruction.k = static_cast<uint32_t>(distance(i + 1 + instruction.k));
+    }
+    shared.push_back(instruction);
+  }
+  return shared;
+}
+
 }  // namespace
 
 BpfProgram BuildSeccompFilter(std::span<const HostSyscall> rows, const CallerRange& callers) {
@@ -147,6 +225,7 @@ BpfProgram BuildSeccompFilter(std::span<const HostSyscall> rows, const CallerRan
   }
   BpfProgram program = {Load(offsetof(seccomp_data, arch))};
   Append(program, Branch(BPF_JEQ, AUDIT_ARCH_X86_64, by_number, {Return(kKill)}));
+  program = ShareReturns(program);
   JUNCTION_CHECK(program.size() <= BPF_MAXINSNS);
   return program;
 }

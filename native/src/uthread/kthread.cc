@@ -69,7 +69,7 @@ constexpr uint32_t kFirstSpin = 16;  // waits; most short-lived processes never 
 
 bool HasNews(const Kthread& kthread) {
   return (kthread.attention.load(std::memory_order_relaxed) &
-          (kAttentionHostSignal | kAttentionTick | kAttentionIdle)) != 0;
+          (kAttentionHostSignal | kAttentionTick | kAttentionRequest)) != 0;
 }
 
 // Kernel lock held.
@@ -144,13 +144,16 @@ void NoticeAttention(Kthread& kthread) {
   if (attention == 0) {
     return;
   }
-  kthread.attention.fetch_and(~(kAttentionTick | kAttentionHostSignal | kAttentionIdle), std::memory_order_acquire);
+  kthread.attention.fetch_and(~(kAttentionTick | kAttentionHostSignal | kAttentionRequest), std::memory_order_acquire);
   if ((attention & kAttentionTick) != 0) {
     kthread.tick_deadline_ns = kNever;
     kthread.tick_ends_quantum = false;
   }
   if ((attention & kAttentionHostSignal) != 0) {
     g_uthread_hooks.take_host_signals(kthread);
+  }
+  if ((attention & kAttentionRequest) != 0) {
+    g_uthread_hooks.serve_requests(kthread, false);
   }
 }
 
@@ -277,7 +280,7 @@ void RunKthread(Kthread& kthread) {
     }
     Uthread* const next = TakeReady(*kthread.group);
     if (next == nullptr) {
-      g_uthread_hooks.at_idle(kthread);
+      g_uthread_hooks.serve_requests(kthread, true);
       Idle(kthread);
       continue;
     }

@@ -108,6 +108,9 @@ void junction_leave_slow() {
     g_uthread_hooks.take_host_signals(*CurrentKthread());
     attention |= kAttentionInterrupt;
   }
+  if ((attention & kAttentionRequest) != 0) {
+    g_uthread_hooks.serve_requests(*CurrentKthread(), false);
+  }
   if ((attention & kAttentionTick) != 0) {
     Kthread& kthread = *CurrentKthread();
     kthread.tick_deadline_ns = kNever;

@@ -123,7 +123,7 @@ inline constexpr uint32_t kAttentionState = 2;      // registers in the machine 
 inline constexpr uint32_t kAttentionTick = 4;       // the quantum is over or a timer is due
 inline constexpr uint32_t kAttentionArm = 8;        // somebody waits: the preemption timer must be armed
 inline constexpr uint32_t kAttentionHostSignal = 16;  // Kthread::host_signals is not empty
-inline constexpr uint32_t kAttentionIdle = 32;        // the hook at_idle has something to do; no reason to hurry
+inline constexpr uint32_t kAttentionRequest = 32;     // the hook serve_requests has something to do
 
 inline constexpr uint32_t kMaxWakes = 16;
 
@@ -257,8 +257,9 @@ struct UthreadHooks {
   void (*uthread_is_gone)(Uthread& uthread);
   /// Kthread::host_signals of an idle kthread: becomes guest signals of its uProc. Kernel lock held; no current uthread.
   void (*take_host_signals)(Kthread& kthread);
-  /// Nothing is ready and the kthread is about to park. Kernel lock held; no current uthread.
-  void (*at_idle)(Kthread& kthread);
+  /// After kAttentionRequest at a safe point: on the slow way out or, without a current uthread, between two uthreads. And with `is_idle`
+  /// each time that nothing is ready and the kthread is about to park. Kernel lock held.
+  void (*serve_requests)(Kthread& kthread, bool is_idle);
   /// A host thread has become `kthread`; no lock held.
   void (*kthread_attached)(Kthread& kthread);
 };

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-import type { HostExit, HostProcess, InstanceHost, ListeningPort } from './instance-host.js';
-import type { InstanceRecord, ProcessId } from './instance-record.js';
+import type { HostExit, HostProcess, InstanceHost, ListeningPort, UprocLaunch } from './instance-host.js';
+import type { GuestProcess, InstanceRecord, ProcessId } from './instance-record.js';
 import type { InstanceStatus } from './status-file.js';
 
 /** A process that ends when a test says so. */
@@ -42,6 +42,8 @@ export class FakeHost implements InstanceHost {
   /** By pid: what can be attached to. */
   readonly processes = new Map<number, FakeProcess>();
   readonly calls: string[] = [];
+  /** Further programs that were launched. */
+  readonly uprocs: GuestProcess[] = [];
   statusNow: InstanceStatus | undefined;
   output: string[] = [];
   portsNow: ListeningPort[] = [];
@@ -67,6 +69,15 @@ export class FakeHost implements InstanceHost {
     const process = this.add();
     this.launched.push(process);
     return process;
+  }
+
+  launchUproc(record: InstanceRecord, guest: GuestProcess): UprocLaunch {
+    this.calls.push(`uproc ${record.spec.id} ${guest.args.join(' ')}`);
+    if (this.launchError !== undefined) throw this.launchError;
+    this.uprocs.push(guest);
+    const process = this.add();
+    this.launched.push(process);
+    return { process, started: () => this.calls.push('uproc started') };
   }
 
   attach(id: ProcessId): HostProcess | undefined {

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // What a supervisor needs of the host, as a port: the life cycle is tested without one.
-import type { InstanceRecord, ProcessId } from './instance-record.js';
+import type { GuestProcess, InstanceRecord, ProcessId } from './instance-record.js';
 import type { InstanceStatus } from './status-file.js';
 
 /** How a process of the host ended; nothing is known of one that was not our child. */
@@ -20,6 +20,12 @@ export interface HostProcess {
   close(): void;
 }
 
+export interface UprocLaunch {
+  readonly process: HostProcess;
+  /** Removes what it needed for its start only. */
+  started(): void;
+}
+
 /** A TCP port on which the guest listens. */
 export interface ListeningPort {
   readonly guestPort: number;
@@ -36,6 +42,8 @@ export interface InstanceHost {
   prepare(record: InstanceRecord): void;
   /** Starts junction_run. Throws when it cannot be started. */
   launch(record: InstanceRecord): HostProcess;
+  /** Starts the junction_run of a further program in the running instance. Throws when it cannot be started. */
+  launchUproc(record: InstanceRecord, guest: GuestProcess): UprocLaunch;
   /** Undefined when that process is gone. */
   attach(id: ProcessId): HostProcess | undefined;
   /** What junction_run recorded; undefined when it has not yet. */

@@ -372,3 +372,39 @@ describe('adopt', () => {
     expect(leases).toEqual([]);
   });
 });
+
+describe('addUproc', () => {
+  const signal = new AbortController().signal;
+  const uproc = { args: ['/worker'], env: { B: '3', C: '4' }, cwd: '/work', user: '' };
+
+  it('runs a program as the first one, but for what is asked', async () => {
+    await create('a', { uproc: { args: ['/server'], env: { B: '2' }, cwd: '/app', user: '' } });
+    const added = service.addUproc('a', uproc, signal);
+    const monitorPid = host.launched.at(-1)?.pid ?? 0;
+    service.notify({ kind: 'uprocStarted', id: 'a', monitorPid, pid: 77 });
+    await expect(added).resolves.toBe(77);
+    expect(host.uprocs).toMatchObject([{ args: ['/worker'], env: { B: '3', C: '4' }, cwd: '/work' }]);
+    const same = service.addUproc('a', { args: [], env: {}, cwd: '', user: '' }, signal);
+    service.notify({ kind: 'uprocStarted', id: 'a', monitorPid: host.launched.at(-1)?.pid ?? 0, pid: 78 });
+    await expect(same).resolves.toBe(78);
+    expect(host.uprocs[1]).toMatchObject({ args: ['/server'], env: { B: '2' }, cwd: '/app' });
+  });
+
+  it('needs an instance that runs', async () => {
+    await expect(service.addUproc('a', uproc, signal)).rejects.toMatchObject({ kind: 'not_found' });
+    await service.create(request('a'), { leaveStopped: true });
+    await expect(service.addUproc('a', uproc, signal)).rejects.toMatchObject({ kind: 'failed_precondition' });
+    expect(host.uprocs).toEqual([]);
+  });
+
+  it('names all faults at once, another user too', async () => {
+    await create('a');
+    await expect(
+      service.addUproc('a', { args: [''], env: { 'A=': '' }, cwd: 'here', user: '12:13' }, signal),
+    ).rejects.toMatchObject({
+      kind: 'invalid_argument',
+      message: expect.stringMatching(/uproc.args: .*uproc.env: .*uproc.cwd: .*uproc.user: /),
+    });
+    expect(host.uprocs).toEqual([]);
+  });
+});

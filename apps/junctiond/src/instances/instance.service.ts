@@ -10,6 +10,8 @@ import {
   resolveInstanceSpec,
   secretFaults,
   type SpecFault,
+  uprocFaults,
+  type UprocRequest,
   validateInstanceRequest,
 } from '@junctiond/instance-model';
 
@@ -17,11 +19,12 @@ import type { ImageLease, ImageService } from '../images/image.service.js';
 import { JunctiondError } from '../junctiond.error.js';
 import type { GuestProcesses } from './guest-process.js';
 import type { InstanceHost } from './instance-host.js';
-import type { InstanceRecord, ProcessId } from './instance-record.js';
+import type { GuestProcess, InstanceRecord, ProcessId } from './instance-record.js';
 import { InstanceSupervisor, type SupervisorParts } from './instance-supervisor.js';
 import { type InstanceChange, InstanceWatch, type LabelQuery, matches } from './instance-watch.js';
 import type { NotifyEvent } from './notify-event.js';
 import type { Secrets } from './secrets-folder.js';
+import { UprocAdder } from './uproc-adder.js';
 
 /** What this service needs of the host beyond what each supervisor needs. */
 export interface NodeHost extends InstanceHost {
@@ -58,9 +61,11 @@ export class InstanceService {
   /** Ids whose instance is being created. */
   readonly #coming = new Set<string>();
   readonly #watch = new InstanceWatch();
+  readonly #adder: UprocAdder;
 
   constructor(parts: InstanceServiceParts) {
     this.#parts = parts;
+    this.#adder = new UprocAdder(parts);
   }
 
   /**
@@ -135,6 +140,26 @@ export class InstanceService {
     return supervisor.instance;
   }
 
+  /**
+   * Starts a further program in a running instance and answers its host pid. What `uproc` leaves empty is as of the first one; `env` is on
+   * top of that one's. Throws invalid_argument with all faults, failed_precondition when the instance does not run, and as UprocAdder.
+   */
+  async addUproc(id: string, uproc: UprocRequest, signal: AbortSignal): Promise<number> {
+    const { record } = this.#find(id);
+    const { spec, state, guest } = record;
+    refuse([...uprocFaults(uproc), ...otherUserFaults(uproc.user, record)]);
+    if (state !== 'starting' && state !== 'ready') {
+      throw new JunctiondError('failed_precondition', `instance ${spec.id} is ${state}: it does not run`);
+    }
+    const program: GuestProcess = {
+      ...guest,
+      args: uproc.args.length === 0 ? guest.args : uproc.args,
+      env: { ...guest.env, ...uproc.env },
+      cwd: uproc.cwd === '' ? guest.cwd : uproc.cwd,
+    };
+    return this.#adder.add(record, program, signal);
+  }
+
   /** Replaces the whole set. Throws failed_precondition when the instance was created without secrets. */
   updateSecrets(id: string, secrets: Secrets): void {
     refuse(secretFaults(secrets));
@@ -160,6 +185,10 @@ export class InstanceService {
         break;
       case 'closed':
         supervisor?.guestClosed(event.guestPort, event.monitorPid);
+        break;
+      case 'uprocStarted':
+      case 'uprocExited':
+        this.#adder.notify(event);
         break;
     }
   }
@@ -195,6 +224,7 @@ export class InstanceService {
 
   /** Lets go of all instances; they go on. */
   detach(): void {
+    this.#adder.detach();
     this.#supervisors.forEach((supervisor) => {
       supervisor.detach();
     });
@@ -328,4 +358,12 @@ function refuse(faults: readonly SpecFault[]): void {
     const text = faults.map(({ field, message }) => `${field}: ${message}`).join('; ');
     throw new JunctiondError('invalid_argument', text);
   }
+}
+
+/** An instance has one user: its processes could not become another. */
+function otherUserFaults(user: string, { spec, guest }: InstanceRecord): SpecFault[] {
+  const own = ['', spec.uproc.user, `${guest.uid}`, `${guest.uid}:${guest.gid}`];
+  return own.includes(user)
+    ? []
+    : [{ field: 'uproc.user', message: `must be the instance's own, ${guest.uid}:${guest.gid}` }];
 }

@@ -5,7 +5,7 @@ import { parseAddressRange } from '@junctiond/instance-model';
 
 import { recordFixture } from './instance-record.fixture.js';
 import { placesOf } from './instance-places.js';
-import { type LaunchSettings, networkOf, planLaunch } from './launch-plan.js';
+import { type LaunchSettings, networkOf, planLaunch, planUproc } from './launch-plan.js';
 
 const range = parseAddressRange('10.62.0.0/16');
 if (!range.ok) throw new Error(range.error);
@@ -69,5 +69,18 @@ describe('networkOf', () => {
       mac: '02:6a:0a:3e:00:05',
       queuePairs: 2,
     });
+  });
+});
+
+describe('planUproc', () => {
+  it('names the instance and keeps the environment out of the command line', () => {
+    const { guest } = recordFixture();
+    const files = { instanceDir: '/state/instances/fn-1', envFile: '/run/s/instances/fn-1/uproc-1.env' };
+    const plan = planUproc('fn-1', guest, files, settings);
+    expect(plan.args.join(' ')).toBe(
+      '--add_to /state/instances/fn-1 --name fn-1 --notify /run/s/junctiond-events.sock ' +
+        '--env_file /run/s/instances/fn-1/uproc-1.env --cwd /app -- /server --flag',
+    );
+    expect(plan.env).toBe('A=1\0B=two words\0');
   });
 });

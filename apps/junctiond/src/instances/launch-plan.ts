@@ -2,7 +2,7 @@
 // From a record to a junction_run command line and its files; pure.
 import { addressAt, type AddressRange, macOf, queuePairsOf, renderJunctionConfig } from '@junctiond/instance-model';
 
-import type { InstanceRecord } from './instance-record.js';
+import type { GuestProcess, InstanceRecord } from './instance-record.js';
 import type { InstancePlaces } from './instance-places.js';
 
 /** What is the same for all instances of the node. */
@@ -84,8 +84,30 @@ export function planLaunch(record: InstanceRecord, context: LaunchContext, setti
     guaranteedCores: 0,
     priority: 'lc',
   });
-  const env = Object.entries(guest.env)
+  return { args, config, env: formatEnv(guest.env) };
+}
+
+/** A further program of a running instance. `envFile` is where `env` goes. */
+export function planUproc(
+  id: string,
+  guest: Pick<GuestProcess, 'args' | 'env' | 'cwd'>,
+  files: { readonly instanceDir: string; readonly envFile: string },
+  settings: Pick<LaunchSettings, 'notifySocket'>,
+): Pick<LaunchPlan, 'args' | 'env'> {
+  const args = [
+    ...['--add_to', files.instanceDir],
+    ...['--name', id],
+    ...['--notify', settings.notifySocket],
+    ...['--env_file', files.envFile],
+    ...['--cwd', guest.cwd],
+    '--',
+    ...guest.args,
+  ];
+  return { args, env: formatEnv(guest.env) };
+}
+
+function formatEnv(env: Readonly<Record<string, string>>): string {
+  return Object.entries(env)
     .map(([name, value]) => `${name}=${value}\0`)
     .join('');
-  return { args, config, env };
 }

@@ -2,6 +2,7 @@
 // The host as instances see it: folders, cgroups, secrets, junction_run processes and control blocks of this machine.
 import { mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { rm } from 'node:fs/promises';
+import { join } from 'node:path';
 
 import { cpuQuotaMillicores } from '@junctiond/instance-model';
 import type { ControlBlock, SpawnOptions } from '@junctiond/native-binding';
@@ -11,10 +12,17 @@ import type { Clock } from '../clock.js';
 import { JunctiondError } from '../junctiond.error.js';
 import { lastLogTexts, lastTexts } from '../logs/last-lines.js';
 import { REASON_LINES } from './exit-reason.js';
-import type { HostProcess, InstanceHost, ListeningPort } from './instance-host.js';
+import type { HostProcess, InstanceHost, ListeningPort, UprocLaunch } from './instance-host.js';
 import { type InstancePlaces, placesOf } from './instance-places.js';
-import type { InstanceRecord, ProcessId } from './instance-record.js';
-import { hostId, IDS_PER_INSTANCE, type LaunchPlan, type LaunchSettings, planLaunch } from './launch-plan.js';
+import type { GuestProcess, InstanceRecord, ProcessId } from './instance-record.js';
+import {
+  hostId,
+  IDS_PER_INSTANCE,
+  type LaunchPlan,
+  type LaunchSettings,
+  planLaunch,
+  planUproc,
+} from './launch-plan.js';
 import { parseListeningSockets } from './listening-sockets.js';
 import type { RecordFiles } from './record-files.js';
 import { loadSecrets, saveSecrets, type Secrets, type SecretsFolder } from './secrets-folder.js';
@@ -42,6 +50,8 @@ const CGROUP_RETRY_MS = 10;
 
 export class LocalHost implements InstanceHost {
   readonly #parts: LocalHostParts;
+  /** Of the last further program, for the name of its file. */
+  #uprocNumber = 0;
 
   constructor(parts: LocalHostParts) {
     this.#parts = parts;
@@ -92,6 +102,32 @@ export class LocalHost implements InstanceHost {
       stdoutFile: places.monitorLogFile,
       stderrFile: places.monitorLogFile,
     });
+  }
+
+  launchUproc(record: InstanceRecord, guest: GuestProcess): UprocLaunch {
+    const { id } = record.spec;
+    const { instanceDir, monitorLogFile, runDir } = this.#places(id);
+    this.#uprocNumber += 1;
+    const envFile = join(runDir, `uproc-${this.#uprocNumber}.env`);
+    const { args, env } = planUproc(id, guest, { instanceDir, envFile }, this.#parts.settings);
+    const started = (): void => {
+      rmSync(envFile, { force: true });
+    };
+    try {
+      writeFileSync(envFile, env, { mode: 0o600 });
+      const process = this.#parts.spawn({
+        file: this.#parts.runBinary,
+        args,
+        env: {},
+        cwd: '/',
+        stdoutFile: monitorLogFile,
+        stderrFile: monitorLogFile,
+      });
+      return { process, started };
+    } catch (error) {
+      started();
+      throw error;
+    }
   }
 
   attach(id: ProcessId): HostProcess | undefined {

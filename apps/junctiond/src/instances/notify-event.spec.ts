@@ -15,6 +15,18 @@ describe('parseNotifyEvent', () => {
       { kind: 'listening', id: 'a', guestPort: 8080, hostPort: 40123 },
     ],
     ['{"id":"a","event":"closed","guestPort":8080}', { kind: 'closed', id: 'a', guestPort: 8080 }],
+    [
+      '{"id":"a","event":"uprocStarted","pid":7,"monitorPid":6,"startTimeTicks":"1"}',
+      { kind: 'uprocStarted', id: 'a', monitorPid: 6, pid: 7 },
+    ],
+    [
+      '{"id":"a","event":"uprocExited","monitorPid":6,"exitCode":3,"signal":0,"oomKilled":false}',
+      { kind: 'uprocExited', id: 'a', monitorPid: 6, exitCode: 3 },
+    ],
+    [
+      '{"id":"a","event":"uprocExited","monitorPid":6,"exitCode":127,"error":"/x: not there"}',
+      { kind: 'uprocExited', id: 'a', monitorPid: 6, exitCode: 127, error: '/x: not there' },
+    ],
   ])('reads %s', (line, expected) => {
     expect(parseNotifyEvent(line)).toEqual(expected);
   });
@@ -32,6 +44,9 @@ describe('parseNotifyEvent', () => {
     '{"id":"a","event":"listening","guestPort":1.5,"hostPort":1}',
     '{"id":"a","event":"listening","guestPort":53,"hostPort":5353,"protocol":"udp"}',
     '{"id":"a","event":"closed","guestPort":"8080"}',
+    '{"id":"a","event":"uprocStarted","pid":7}',
+    '{"id":"a","event":"uprocStarted","pid":0,"monitorPid":6}',
+    '{"id":"a","event":"uprocExited","monitorPid":6}',
   ])('leaves out %j', (line) => {
     expect(parseNotifyEvent(line)).toBeUndefined();
   });

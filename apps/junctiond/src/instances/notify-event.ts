@@ -14,9 +14,23 @@ export type NotifyEvent =
       readonly hostPort: number;
       readonly monitorPid?: number;
     }
-  | { readonly kind: 'closed'; readonly id: string; readonly guestPort: number; readonly monitorPid?: number };
+  | { readonly kind: 'closed'; readonly id: string; readonly guestPort: number; readonly monitorPid?: number }
+  | UprocEvent;
 
-/** Undefined for what is no event, and for those that say nothing here: an exit is seen by the process's end. */
+/** Of a further uProc of an instance, whose junction_run is not the instance's. */
+export type UprocEvent =
+  | { readonly kind: 'uprocStarted'; readonly id: string; readonly monitorPid: number; readonly pid: number }
+  | {
+      readonly kind: 'uprocExited';
+      readonly id: string;
+      readonly monitorPid: number;
+      /** As a shell has it: 128 + signal, 126 and 127 for what cannot be run, 125 for what failed before. */
+      readonly exitCode: number;
+      /** Why there never was a process. */
+      readonly error?: string;
+    };
+
+/** Undefined for what is no event, and for those that say nothing here: an instance's exit is seen by its process's end. */
 export function parseNotifyEvent(line: string): NotifyEvent | undefined {
   let event: unknown;
   try {
@@ -44,9 +58,28 @@ export function parseNotifyEvent(line: string): NotifyEvent | undefined {
         : undefined;
     case 'closed':
       return isTcp && isPort(guestPort) ? { kind: 'closed', id, guestPort, ...monitorPid } : undefined;
+    case 'uprocStarted':
+    case 'uprocExited':
+      return parseUprocEvent(id, event);
     default:
       return undefined;
   }
+}
+
+function parseUprocEvent(id: string, event: Readonly<Record<string, unknown>>): UprocEvent | undefined {
+  const { monitorPid, pid, exitCode, error } = event;
+  if (!isPositive(monitorPid)) {
+    return undefined;
+  }
+  if (event['event'] === 'uprocStarted') {
+    return isPositive(pid) ? { kind: 'uprocStarted', id, monitorPid, pid } : undefined;
+  }
+  const reason = typeof error === 'string' && error !== '' ? { error } : {};
+  return typeof exitCode === 'number' ? { kind: 'uprocExited', id, monitorPid, exitCode, ...reason } : undefined;
+}
+
+function isPositive(value: unknown): value is number {
+  return typeof value === 'number' && Number.isInteger(value) && value > 0;
 }
 
 function isPort(value: unknown): value is number {

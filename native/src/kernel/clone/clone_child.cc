@@ -5,9 +5,7 @@
 #include <linux/futex.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
-#include <sys/socket.h>
 #include <sys/syscall.h>
-#include <sys/time.h>
 
 #include <cerrno>
 #include <csignal>
@@ -18,6 +16,7 @@
 #include "kernel/files/file.h"
 #include "kernel/memory/random.h"
 #include "kernel/process/process.h"
+#include "kernel/request/instance_request.h"
 #include "kernel/signals/signals.h"
 #include "uthread/address_map.h"
 #include "uthread/host_call.h"
@@ -27,7 +26,6 @@ namespace {
 
 constexpr size_t kStack_bytes = 65536;
 constexpr int kFailureStatus = 125;
-constexpr timeval kOrderPatience = {5, 0};  // the template stands still meanwhile
 constexpr long kLandlockCreateRuleset = 444;
 constexpr long kLandlockRestrictSelf = 446;
 
@@ -70,7 +68,7 @@ class Child {
     BecomeCopy();
     TakeControlBlock();
     Settle();
-    if (SayToMonitor(connection_, CloneAnswer::kRunning, 0, 0, 0) < 0) {
+    if (SayToMonitor(connection_, RequestAnswer::kRunning, 0, 0, 0) < 0) {
       Fail(CloneStep::kOrder, -EPIPE);  // the monitor has died
     }
     kthread_.current = nullptr;
@@ -84,7 +82,7 @@ class Child {
   UProc& process() const { return *reinterpret_cast<UProc*>(kthread_.group); }
 
   [[noreturn]] void Fail(CloneStep step, int64_t error, int32_t value = 0) {
-    SayToMonitor(connection_, CloneAnswer::kFailed, static_cast<uint32_t>(step), error, value);
+    SayToMonitor(connection_, RequestAnswer::kFailed, static_cast<uint32_t>(step), error, value);
     if (!has_own_arena_) {
       LetTemplateGo(kGaveUp);
     }
@@ -94,26 +92,16 @@ class Child {
   }
 
   int64_t TakeOrder() {
-    HostCall(SYS_setsockopt, connection_, SOL_SOCKET, SO_RCVTIMEO, &kOrderPatience, sizeof(kOrderPatience));
     CloneOrder order = {};
-    iovec vector = {&order, sizeof(order)};
-    alignas(cmsghdr) uint8_t control[CMSG_SPACE(sizeof(order_.fds))] = {};
-    msghdr header = {};
-    header.msg_iov = &vector;
-    header.msg_iovlen = 1;
-    header.msg_control = control;
-    header.msg_controllen = sizeof(control);
-    const int64_t size = HostCall(SYS_recvmsg, connection_, &header, MSG_CMSG_CLOEXEC);
-    if (size < 0) {
-      return size;
+    const int64_t count = ReceiveOrder(connection_, &order, sizeof(order), order_.fds, kCloneMaxDescriptors);
+    if (count < 0) {
+      return count;
     }
-    const size_t wanted = (kCloneFixedDescriptors + order.cgroup_count) * sizeof(int32_t);
-    if (size != sizeof(order) || order.magic != kCloneMagic || order.cgroup_count > kCloneMaxCgroups ||
-        header.msg_controllen < CMSG_LEN(wanted)) {
+    if (order.magic != kRequestMagic || order.cgroup_count > kCloneMaxCgroups ||
+        count != static_cast<int64_t>(kCloneFixedDescriptors + order.cgroup_count)) {
       return -EPROTO;
     }
     order_.cgroup_count = order.cgroup_count;
-    __builtin_memcpy(order_.fds, control + sizeof(cmsghdr), wanted);
     return 0;
   }
 
@@ -194,7 +182,7 @@ class Child {
     Arena().lock.word.store(static_cast<uint32_t>(kthread_.host_tid), std::memory_order_relaxed);
     process().group.host_pid = kthread_.host_pid;
     TheInstance().is_clone = true;
-    ForgetCloneRequests();
+    ForgetRequests();
     kthread_.current = NextThread(process(), nullptr);  // whose descriptors are remade
     RemakeDescriptors();
     if (const int64_t error = ReseedRandom(); error != 0) {
@@ -205,7 +193,7 @@ class Child {
     if (const int64_t error = Isolate(); error != 0) {
       Fail(CloneStep::kIsolation, error);
     }
-    if (const int64_t error = HangOnMonitor(); error != 0) {
+    if (const int64_t error = HangOnMonitor(connection_, kthread_.host_pid); error != 0) {
       Fail(CloneStep::kIsolation, error);
     }
   }
@@ -237,20 +225,6 @@ class Child {
     }
     const int64_t error = HostCall(kLandlockRestrictSelf, fd, 0);
     HostCall(SYS_close, fd);
-    return error;
-  }
-
-  // The monitor is not our parent, so no parent-death signal comes when it dies; its end of the connection closes then, and the host turns
-  // that into SIGKILL.
-  int64_t HangOnMonitor() {
-    const int64_t flags = HostCall(SYS_fcntl, connection_, F_GETFL);
-    int64_t error = HostCall(SYS_fcntl, connection_, F_SETSIG, SIGKILL);
-    if (error == 0) {
-      error = HostCall(SYS_fcntl, connection_, F_SETOWN, kthread_.host_pid);
-    }
-    if (error == 0) {
-      error = HostCall(SYS_fcntl, connection_, F_SETFL, flags | O_ASYNC);
-    }
     return error;
   }
 

@@ -23,12 +23,6 @@ void* CloneStackTop();
 /// Lives in the arena's header page: 0 = the child still copies, 1 = done, 2 = it gave up. A futex word.
 std::atomic<uint32_t>& CloneProgress();
 
-/// In a clone: what others have asked of the template.
-void ForgetCloneRequests();
-
-/// Sends a message to the monitor. An error means that it has gone.
-int64_t SayToMonitor(int32_t connection, CloneAnswer answer, uint32_t reason, int64_t error, int32_t value);
-
 // clone_memory.cc
 
 /// Whether the guest's shared mappings can be copied.

@@ -6,12 +6,12 @@
 
 #include <cerrno>
 
-#include "kernel/clone/instance_clone.h"
 #include "kernel/door/control_slots.h"
 #include "kernel/door/dispatch.h"
 #include "kernel/events/host_poller.h"
 #include "kernel/process/process.h"
 #include "kernel/process/uproc.h"
+#include "kernel/request/instance_request.h"
 #include "kernel/signals/signals.h"
 #include "uthread/address_map.h"
 #include "uthread/arena.h"
@@ -65,7 +65,7 @@ int64_t PrepareKernel(int arena_fd, ControlBlock* control, uint64_t vdso) {
       .handle_attention = &HandleAttention,
       .uthread_is_gone = &ForgetThread,
       .take_host_signals = &TakeHostSignals,
-      .at_idle = &ServeCloneRequests,
+      .serve_requests = &ServeRequests,
       .kthread_attached = &SetUpKthread,
   };
   return 0;

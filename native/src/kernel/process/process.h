@@ -26,9 +26,9 @@ void ReleaseProcess(UProc& process);
 void ReapHostDeaths();
 
 /// For processes that a clone forks: all end with its first one, as in a pid namespace. The first is the host's reaper of orphans, so who
-/// has pid 1 for a host parent has outlived it. The host signals (kCloneSignal) each change of parent.
+/// has pid 1 for a host parent has outlived it. The host signals (kRequestSignal) each change of parent.
 void HangOnClone();
-/// kCloneSignal of such a process: ends it if it is an orphan.
+/// kRequestSignal of such a process: ends it if it is an orphan.
 void EndIfOrphanOfClone();
 
 /// Makes a thread leave at its next way out, even from a vfork wait. Kernel lock held.

@@ -7,12 +7,13 @@
 
 #include <csignal>
 
-#include "base/clone_protocol.h"
+#include "base/request_protocol.h"
 #include "kernel/door/control_slots.h"
 #include "kernel/events/timer_file.h"
 #include "kernel/files/file.h"
 #include "kernel/memory/memory.h"
 #include "kernel/process/process.h"
+#include "kernel/request/uproc_addition.h"
 #include "kernel/time/posix_timer.h"
 #include "uthread/host_call.h"
 
@@ -202,6 +203,9 @@ void EndProcess(UProc& process, GuestThread* last_thread) {
   const bool is_own = CurrentKthread()->group == &process.group;
   process.state = UProcState::kEnding;
   process.is_group_exiting = true;
+  if (process.is_added) {
+    TellOfAdditionsEnd(process, is_own);
+  }
   ReleaseResources(process, is_own);
   EndVfork(process);
   HandOverChildren(process);
@@ -270,7 +274,7 @@ void EndIfOrphanOfClone() {
 }
 
 void HangOnClone() {
-  HostCall(SYS_prctl, PR_SET_PDEATHSIG, kCloneSignal, 0, 0, 0);
+  HostCall(SYS_prctl, PR_SET_PDEATHSIG, kRequestSignal, 0, 0, 0);
   EndIfOrphanOfClone();  // it may have come too late
 }
 

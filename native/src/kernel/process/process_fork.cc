@@ -19,6 +19,7 @@
 #include "kernel/guest/guest_memory.h"
 #include "kernel/guest/guest_path.h"
 #include "kernel/memory/memory.h"
+#include "kernel/process/new_process.h"
 #include "kernel/process/process.h"
 #include "kernel/sockets/fd_transit.h"
 #include "uthread/clock.h"
@@ -60,12 +61,6 @@ void SetHostMask(uint64_t mask) { HostCall(SYS_rt_sigprocmask, SIG_SETMASK, &mas
 void RunForkedChild(void* kthread) { RunChild(*static_cast<Kthread*>(kthread), false); }
 void RunSharingChild(void* kthread) { RunChild(*static_cast<Kthread*>(kthread), true); }
 
-struct NewChild {
-  UProc* process = nullptr;
-  GuestThread* thread = nullptr;
-  Kthread* kthread = nullptr;
-};
-
 SignalActions* ShareOrCopy(SignalActions& actions, bool is_shared) {
   if (is_shared) {
     ++actions.references;
@@ -92,33 +87,6 @@ AddressSpace* ShareOrCopy(AddressSpace& memory, bool is_shared) {
     return &memory;
   }
   return CopyAddressSpace(memory);
-}
-
-void DropParts(UProc& process) {
-  if (process.files != nullptr) {
-    UnreferenceFdTable(*process.files);
-  }
-  if (process.memory != nullptr) {
-    UnreferenceAddressSpace(*process.memory);
-  }
-  if (process.actions != nullptr && --process.actions->references == 0) {
-    ArenaDelete(process.actions);
-  }
-}
-
-// Of a child that no host process was made for.
-void FreeChild(NewChild& child) {
-  if (child.process == nullptr) {
-    return;
-  }
-  DropParts(*child.process);
-  if (child.thread != nullptr) {
-    FreeUthreadSlot(*child.thread);
-  }
-  if (child.kthread != nullptr) {
-    FreeKthread(*child.kthread);
-  }
-  ArenaDelete(child.process);
 }
 
 void CopyProcess(UProc& to, const UProc& from, uint64_t flags) {
@@ -158,42 +126,6 @@ bool MakeChild(GuestThread& parent, const CloneArguments& arguments, NewChild& c
   return true;
 }
 
-int64_t ForkHost(Kthread& kthread, uint64_t flags) {
-  const uint64_t all = ~0ULL;
-  uint64_t before = 0;
-  // What comes for the child must wait until it has a kthread of its own: its GS base is the parent's until then.
-  HostCall(SYS_rt_sigprocmask, SIG_SETMASK, &all, &before, sizeof(all));
-  const int64_t pid = junction_host_fork((flags & kHostFlags) | SIGCHLD, IdleStackTop(kthread),
-                                         (flags & CLONE_VM) != 0 ? &RunSharingChild : &RunForkedChild, &kthread);
-  SetHostMask(before);
-  return pid;
-}
-
-void EnterChild(NewChild& child, int32_t pid, UProc* parent) {
-  UProc& process = *child.process;
-  process.pid = pid;
-  process.group.host_pid = pid;
-  child.kthread->host_pid = pid;
-  child.kthread->host_tid = pid;
-  child.thread->tid = pid;
-  LinkProcess(process, parent);
-  LinkThreadId(*child.thread);
-  AddUthread(process.group, *child.thread);
-  MakeReady(*child.thread);
-  g_image.control->processes_started.fetch_add(1, std::memory_order_relaxed);
-}
-
-// The host knows nothing of our zombies: it may give a new process the id of one that nobody has waited for yet.
-void DiscardChild(NewChild& child, int32_t pid) {
-  HostCall(SYS_kill, pid, SIGKILL);
-  UProc& process = *child.process;
-  DropParts(process);
-  process.pid = pid;
-  process.group.host_pid = pid;
-  process.last_thread = child.thread;
-  TheInstance().dying.PushBack(process.instance_node);
-}
-
 // Only the end of the thread interrupts this.
 void WaitForVfork(GuestThread& parent, UProc& child) {
   ReferenceProcess(child);
@@ -217,7 +149,8 @@ int64_t ForkLocked(GuestThread& parent, const CloneArguments& arguments, NewChil
     FreeChild(child);
     return -ENOMEM;
   }
-  const int64_t pid = ForkHost(*child.kthread, arguments.flags);
+  const int64_t pid = ForkHost(*child.kthread, arguments.flags & kHostFlags,
+                               (arguments.flags & CLONE_VM) != 0 ? &RunSharingChild : &RunForkedChild);
   if (IsHostError(pid)) {
     FreeChild(child);
     return pid;
@@ -228,6 +161,7 @@ int64_t ForkLocked(GuestThread& parent, const CloneArguments& arguments, NewChil
   }
   UProc& process = *parent.process;
   EnterChild(child, static_cast<int32_t>(pid), (arguments.flags & CLONE_PARENT) != 0 ? process.parent : &process);
+  MakeReady(*child.thread);
   return pid;
 }
 

@@ -4,8 +4,6 @@
 // limits pass by the host's own rules. Read first: execve(2), de_thread in Linux' fs/exec.c.
 //
 //   argv of the second stage:  name | control path | plan path | arena | UProc | file | name as given | guest's argv...
-#include "kernel/process/exec_stage.h"
-
 #include <fcntl.h>
 #include <sys/syscall.h>
 
@@ -18,6 +16,7 @@
 #include "kernel/guest/guest_memory.h"
 #include "kernel/guest/guest_path.h"
 #include "kernel/process/process.h"
+#include "kernel/process/second_stage_exec.h"
 #include "uthread/text_buffer.h"
 
 namespace junction {
@@ -25,14 +24,11 @@ namespace {
 
 constexpr size_t kArenaBlock_bytes = 1 << 20;
 constexpr size_t kOwnArguments = 7 + 64;  // those of the second stage, of `#!` lines, the null pointer
-constexpr size_t kNumberText_bytes = 24;
 
 // In the arena: the kernel stack is small, and the memory of a vfork child is its parent's. The new image frees it.
 struct ExecScratch {
   ExecPlan plan;
-  char arena_text[kNumberText_bytes];
-  char process_text[kNumberText_bytes];
-  char control_text[64];
+  StageTexts texts;
   char link_target[PATH_MAX];
   const char* argv[];  // of the second stage, ends with a null pointer
 };
@@ -61,32 +57,10 @@ int64_t CountPointers(uint64_t array) {
   return -E2BIG;
 }
 
-void WriteNumber(char* to, uint64_t value, unsigned base) {
-  TextBuffer<kNumberText_bytes - 1> text;
-  text.AddUnsigned(value, base);
-  for (size_t i = 0; i < text.size(); ++i) {
-    to[i] = text.data()[i];
-  }
-  to[text.size()] = '\0';
-}
-
 int64_t BuildArguments(ExecScratch& scratch, UProc& process, uint64_t guest_argv, size_t guest_count) {
-  WriteNumber(scratch.arena_text, static_cast<uint64_t>(ReservedHostFd(g_image.arena_fd)), 10);
-  WriteNumber(scratch.process_text, reinterpret_cast<uint64_t>(&process), 16);
-  size_t count = 0;
+  BeginStageArguments(scratch.texts, process, kSecondStageName, scratch.argv);
+  size_t count = kStageFile;
   const auto add = [&](const char* argument) { scratch.argv[count++] = argument; };
-  add(kSecondStageName);
-  if (g_image.control_fd >= 0) {
-    TextBuffer<64> path;
-    path.Add(kDescriptorPath).AddUnsigned(static_cast<uint64_t>(ReservedHostFd(g_image.control_fd))).AddChar('\0');
-    __builtin_memcpy(scratch.control_text, path.data(), path.size());
-    add(scratch.control_text);
-  } else {
-    add(g_image.control_path);
-  }
-  add(g_image.plan_path);
-  add(scratch.arena_text);
-  add(scratch.process_text);
   add(scratch.plan.file);
   add(scratch.plan.as_given);
   size_t first = 0;
@@ -129,21 +103,7 @@ int64_t ExecuteOnHost(UProc& process, GuestThread& thread, ExecScratch& scratch,
   }
   LeaveFutexes(thread);
   RetireOtherKthreads(process.group);
-  process.exec_scratch = &scratch;
-  process.exec_scratch_bytes = scratch_bytes;
-  int64_t result;
-  {
-    const KernelUnlockGuard unlocked;
-    // A host signal for the new image waits until it has its handlers.
-    const uint64_t all = ~0ULL;
-    uint64_t before = 0;
-    HostCall(SYS_rt_sigprocmask, SIG_SETMASK, &all, &before, sizeof(all));
-    HostCall(SYS_fcntl, ReservedHostFd(g_image.arena_fd), F_SETFD, 0);
-    // Not /proc/self: the process' first host thread may be among those that were retired, and the memory with it.
-    result = HostCall(SYS_execve, "/proc/thread-self/exe", scratch.argv, envp);
-    HostCall(SYS_rt_sigprocmask, SIG_SETMASK, &before, nullptr, sizeof(before));
-  }
-  process.exec_scratch = nullptr;
+  const int64_t result = ExecuteSecondStage(process, &scratch, scratch_bytes, scratch.argv, envp);
   if (!was_alone) {
     BeginGroupExit(process, SIGKILL);  // its other threads are gone: there is no way back
   }

@@ -78,6 +78,11 @@ struct UProc {
   void* exec_scratch;           // of an execve in progress: freed by the new image
   uint64_t exec_scratch_bytes;
 
+  // of one that was started from outside of the instance (uproc_addition.cc)
+  bool is_added;
+  bool logs_end;       // its end is told in the instance's log
+  int32_t monitor_fd;  // connection to who asked for it, as ReserveHostFd named it
+
   char exe_path[PATH_MAX];  // of the guest's program, absolute
 };
 

@@ -10,11 +10,11 @@
 
 #include <cerrno>
 
-#include "base/clone_protocol.h"
-#include "kernel/clone/instance_clone.h"
+#include "base/request_protocol.h"
 #include "kernel/guest/fault_table.h"
 #include "kernel/process/process.h"
 #include "kernel/process/uproc.h"
+#include "kernel/request/instance_request.h"
 #include "kernel/signals/signal_sets.h"
 #include "uthread/host_call.h"
 #include "uthread/kick.h"
@@ -191,9 +191,9 @@ void NoteSignal(Kthread& kthread, int signal, const siginfo_t& info) {
     }
     return;  // else whoever kicks has set the attention word
   }
-  if (signal == kCloneSignal && info.si_code == SI_QUEUE) {
-    NoteCloneRequest(reinterpret_cast<uint64_t>(info.si_value.sival_ptr));
-    kthread.attention.fetch_or(kAttentionIdle, std::memory_order_release);
+  if (signal == kRequestSignal && info.si_code == SI_QUEUE) {
+    NoteRequest(reinterpret_cast<uint64_t>(info.si_value.sival_ptr));
+    kthread.attention.fetch_or(kAttentionRequest, std::memory_order_release);
     kthread.park_word.store(1, std::memory_order_release);
     return;
   }
@@ -249,7 +249,7 @@ void TakeHostSignals(Kthread& kthread) {
       ReapHostDeaths();
       continue;
     }
-    if (signal == kCloneSignal) {
+    if (signal == kRequestSignal) {
       EndIfOrphanOfClone();
       continue;
     }

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "run/template_instance.h"
+#include "run/running_instance.h"
 
 #include <sys/syscall.h>
 #include <unistd.h>
@@ -30,7 +30,7 @@ std::optional<uint64_t> Ticks(const JsonValue& status) {
 
 }  // namespace
 
-Result<TemplateInstance> FindTemplate(const std::string& dir) {
+Result<RunningInstance> FindRunningInstance(const std::string& dir) {
   const std::string path = dir + "/status.json";
   const auto text = ReadFile(path, kMaxStatus_bytes);
   if (!text) {
@@ -42,7 +42,7 @@ Result<TemplateInstance> FindTemplate(const std::string& dir) {
   }
   const JsonValue* const state = status->Find("state");
   if (state == nullptr || state->AsString() == nullptr || *state->AsString() != "running") {
-    return PlainError("the template " + dir + " does not run");
+    return PlainError("the instance " + dir + " does not run");
   }
   const auto pid = Integer(*status, "pid");
   const auto uid_base = Integer(*status, "uidBase");
@@ -50,9 +50,9 @@ Result<TemplateInstance> FindTemplate(const std::string& dir) {
   const auto gid = Integer(*status, "hostGid");
   const auto ticks = Ticks(*status);
   if (!pid || !uid_base || !uid || !gid || !ticks) {
-    return PlainError(path + ": not of a template that can be cloned");
+    return PlainError(path + ": not of an instance that takes requests");
   }
-  TemplateInstance found;
+  RunningInstance found;
   found.pid = static_cast<pid_t>(*pid);
   found.pid_fd.Reset(static_cast<int>(syscall(SYS_pidfd_open, found.pid, 0)));
   found.uid_base = static_cast<uint32_t>(*uid_base);
@@ -61,7 +61,7 @@ Result<TemplateInstance> FindTemplate(const std::string& dir) {
   // Looked at after the descriptor is there: from then on the number is nobody else's.
   const auto now = StartTimeTicks(found.pid);
   if (!found.pid_fd.valid() || !now || *now != *ticks) {
-    return PlainError("the template " + dir + " does not run any more");
+    return PlainError("the instance " + dir + " does not run any more");
   }
   return found;
 }

@@ -11,8 +11,8 @@
 
 namespace junction {
 
-/// A running instance that is to be cloned, as its status.json describes it.
-struct TemplateInstance {
+/// A running instance that something is asked of (kernel_request.h), as its status.json describes it.
+struct RunningInstance {
   pid_t pid = -1;  // of its first process
   UniqueFd pid_fd;
   uint32_t uid_base = 0;
@@ -21,6 +21,6 @@ struct TemplateInstance {
 };
 
 /// Looks the instance up whose --instance_dir is `dir`. Fails if it does not run (any more).
-Result<TemplateInstance> FindTemplate(const std::string& dir);
+Result<RunningInstance> FindRunningInstance(const std::string& dir);
 
 }  // namespace junction
