@@ -51,7 +51,7 @@ describe('the example of up', () => {
   });
 
   it('leaves a function of that name alone which a user has deployed', async () => {
-    const own = gatewayWith({ name: 'aes', image: 'mine:1', availableReplicas: 1 } as Present);
+    const own = gatewayWith({ name: 'aes', image: 'mine:1', availableReplicas: 1 });
     await expect(own.deploy()).resolves.toBe('not ours');
     expect(own.deployments).toEqual([]);
   });
