@@ -165,8 +165,8 @@ void MakeReady(Uthread& uthread, WakeReason reason) {
       running = &kthread;
     }
   }
-  // All run something: the quantum has to end at some time.
-  if (running != nullptr && running->tick_deadline_ns == kNever &&
+  // All run something: the quantum has to end at some time. A timer that is armed may be for a deadline far away.
+  if (running != nullptr && MustArmTick(*running) &&
       (running->attention.fetch_or(kAttentionArm, std::memory_order_relaxed) & kAttentionArm) == 0) {
     // Even if it is in the kernel: it may have looked at the attention word for the last time.
     WakeLater(*running);

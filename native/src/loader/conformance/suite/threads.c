@@ -460,3 +460,44 @@ CASE(busy_threads_do_not_keep_others_out) {
     thread_join(spinning[i]);
   }
 }
+
+static void* take_from_pipe(void* unused) {
+  (void)unused;
+  take_byte(pipe_fds[0]);
+  atomic_store(&stage, 1);
+  return NULL;
+}
+
+static void* sleep_long(void* unused) {
+  (void)unused;
+  const struct timespec an_hour = {3600, 0};
+  nanosleep(&an_hour, NULL);
+  return NULL;
+}
+
+/* The next timer of this process is far away, so nothing but the byte itself can make the busy thread give way. */
+CASE(another_process_wakes_a_thread_beside_a_busy_one) {
+  make_pipe(pipe_fds);
+  int go[2];
+  make_pipe(go);
+  const pid_t pid = child_start();
+  if (pid == 0) {
+    take_byte(go[0]);
+    const struct timespec while_it_spins = {0, 100000000};
+    nanosleep(&while_it_spins, NULL);
+    put_byte(pipe_fds[1]);
+    for (;;) {
+      pause(); /* its end would be news for its parent */
+    }
+  }
+  const pthread_t taker = thread_start(take_from_pipe, NULL);
+  thread_start(sleep_long, NULL);
+  const struct timespec until_they_wait = {0, 50000000};
+  nanosleep(&until_they_wait, NULL);
+  put_byte(go[1]);
+  while (atomic_load(&stage) == 0) { /* no call */
+  }
+  thread_join(taker);
+  EXPECT_OK(kill(pid, SIGKILL));
+  EXPECT_EQ(child_result(pid), -SIGKILL);
+}
