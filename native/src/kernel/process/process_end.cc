@@ -187,6 +187,19 @@ void EndClone(int exit_code) {
   });
 }
 
+// The host has ended it. Its threads will never run again. Their slots stay: waiters on their stacks may still be linked in queues.
+void EndDeadProcess(UProc& process) {
+  process.wait_status = SIGKILL;
+  while (GuestThread* const thread = NextThread(process, nullptr)) {
+    UnlinkThreadId(*thread);
+    ClearPending(thread->pending);
+    thread->group_node.Unlink();
+    --process.group.uthread_count;
+    thread->state = UthreadState::kDead;
+  }
+  EndProcess(process, nullptr);
+}
+
 }  // namespace
 
 bool IsOrphanedGroup(int32_t process_group, const UProc* ignored) {
@@ -246,22 +259,25 @@ void ReapHostDeaths() {
   // The host tells the parent, or the first process where that is gone. So each looks at its own, and the first at all.
   const auto* const self = reinterpret_cast<const UProc*>(CurrentKthread()->group);
   const bool looks_at_all = self == TheInstance().init;
+  const auto is_dead = [&](const UProc& process) {
+    return process.state != UProcState::kZombie && (looks_at_all || process.parent == self) &&
+           HostCall(SYS_kill, process.group.host_pid, 0) == -ESRCH;
+  };
+  // One end may bury others, the next in the table too: so all are found before, and each stays in memory until its turn.
+  UProc* dead = nullptr;
   ForEachProcess([&](UProc& process) {
-    if (process.state == UProcState::kZombie || (!looks_at_all && process.parent != self) ||
-        HostCall(SYS_kill, process.group.host_pid, 0) != -ESRCH) {
-      return;
+    if (is_dead(process)) {
+      ReferenceProcess(process);
+      process.next_dead = dead;
+      dead = &process;
     }
-    process.wait_status = SIGKILL;
-    // Its threads will never run again. Their slots stay: waiters on their stacks may still be linked in queues.
-    while (GuestThread* const thread = NextThread(process, nullptr)) {
-      UnlinkThreadId(*thread);
-      ClearPending(thread->pending);
-      thread->group_node.Unlink();
-      --process.group.uthread_count;
-      thread->state = UthreadState::kDead;
-    }
-    EndProcess(process, nullptr);
   });
+  while (dead != nullptr) {
+    UProc& process = *dead;
+    dead = process.next_dead;
+    EndDeadProcess(process);
+    ReleaseProcess(process);
+  }
 }
 
 void EndIfOrphanOfClone() {

@@ -77,6 +77,7 @@ struct UProc {
   WaitQueue thread_left;        // an execve that waits for the other threads to end
   void* exec_scratch;           // of an execve in progress: freed by the new image
   uint64_t exec_scratch_bytes;
+  UProc* next_dead;  // while ReapHostDeaths ends several
 
   // of one that was started from outside of the instance (uproc_addition.cc)
   bool is_added;

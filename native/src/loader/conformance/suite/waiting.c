@@ -395,3 +395,34 @@ CASE(wait_is_interrupted_by_a_signal) {
   tick_every_us(0);
   end(pid);
 }
+
+/* The host ends this one without asking its Junction kernel. */
+static void outlive_cpu_limit(void) {
+  const struct rlimit one_second = {1, 1};
+  EXPECT_OK(setrlimit(RLIMIT_CPU, &one_second));
+  for (;;) {
+  }
+}
+
+CASE(cpu_limit_kills) {
+  const pid_t pid = child_start();
+  if (pid == 0) {
+    outlive_cpu_limit();
+  }
+  EXPECT_EQ(child_result(pid), -SIGKILL);
+}
+
+CASE(zombie_of_a_process_that_the_cpu_limit_kills_goes_to_who_ignores_it) {
+  EXPECT_OK(prctl(PR_SET_CHILD_SUBREAPER, 1));
+  install(SIGCHLD, SIG_IGN, 0);
+  const pid_t pid = child_start();
+  if (pid == 0) {
+    install(SIGCHLD, SIG_DFL, 0);
+    const pid_t zombie = child_that_exits(3);
+    siginfo_t info;
+    EXPECT_OK(waitid(P_PID, (id_t)zombie, &info, WEXITED | WNOWAIT));
+    outlive_cpu_limit();
+  }
+  EXPECT_ERR(waitpid(-1, NULL, 0), ECHILD); /* waits until all have ended */
+  EXPECT_ERR(kill(pid, 0), ESRCH);
+}
