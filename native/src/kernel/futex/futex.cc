@@ -180,7 +180,8 @@ List* FutexBucket(const FutexKey& key) {
 
 FutexWaiter* NextFutexWaiter(List& bucket, const FutexKey& key, const FutexWaiter* after) {
   ListNode* node = after == nullptr ? bucket.first() : bucket.Next(&after->node);
-  while (node != nullptr && WaiterOf(node)->key != key) {
+  // A process that the host ended leaves its waiters behind: whoever wakes one must not take it for one that lives.
+  while (node != nullptr && (WaiterOf(node)->key != key || WaiterOf(node)->thread->state == UthreadState::kDead)) {
     node = bucket.Next(node);
   }
   return WaiterOf(node);

@@ -6,6 +6,7 @@
 #include <limits.h>
 #include <linux/futex.h>
 #include <sys/mman.h>
+#include <sys/resource.h>
 #include <sys/syscall.h>
 
 static atomic_uint word;
@@ -382,4 +383,24 @@ CASE(two_mappings_of_a_file_are_one_word) {
   const pthread_t thread = thread_start(wait_shared, one + 5);
   wake_until(two + 5, FUTEX_WAKE, 1, 1);
   thread_join(thread);
+}
+
+static void* wait_on_shared(void* address) {
+  futex(address, FUTEX_WAIT, 0, NULL, NULL, 0);
+  return NULL;
+}
+
+/* Killed by the host, not by the kernel that keeps the waiters. */
+CASE(waiter_of_a_process_that_the_cpu_limit_killed_takes_no_wake_up) {
+  atomic_uint* const shared = mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+  const pid_t killed = child_start();
+  if (killed == 0) {
+    const struct rlimit one_second = {1, 1};
+    thread_start(wait_on_shared, shared);
+    EXPECT_OK(setrlimit(RLIMIT_CPU, &one_second));
+    for (;;) {
+    }
+  }
+  EXPECT_EQ(child_result(killed), -SIGKILL);
+  EXPECT_EQ(futex(shared, FUTEX_WAKE, INT_MAX, NULL, NULL, 0), 0);
 }
