@@ -40,6 +40,7 @@ void SetHostMask(uint64_t mask) { HostCall(SYS_rt_sigprocmask, SIG_SETMASK, &mas
   if (TheInstance().is_clone) {
     HangOnClone();
   }
+  SetHostMask(0);  // from here on the kthread is whole; and a bad address below must be a fault that is handled
   {
     const KernelLockGuard lock;
     UProc& process = ProcessOf(kthread);
@@ -54,7 +55,6 @@ void SetHostMask(uint64_t mask) { HostCall(SYS_rt_sigprocmask, SIG_SETMASK, &mas
     }
     kthread.current = nullptr;
   }
-  SetHostMask(0);
   RunKthread(kthread);
 }
 

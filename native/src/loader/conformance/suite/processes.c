@@ -372,3 +372,14 @@ CASE(fork_while_other_threads_allocate) {
     thread_join(threads[i]);
   }
 }
+
+CASE(child_tid_at_a_bad_address_is_forgotten) {
+  void* const bad[] = {(void*)8, (void*)0x100000000000000};
+  for (size_t i = 0; i < COUNT_OF(bad); ++i) {
+    const pid_t pid = (pid_t)syscall(SYS_clone, CLONE_CHILD_SETTID | SIGCHLD, NULL, NULL, bad[i], NULL);
+    if (pid == 0) {
+      _exit(7);
+    }
+    EXPECT_EQ(child_result(pid), 7);
+  }
+}
