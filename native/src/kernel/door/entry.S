@@ -17,7 +17,12 @@
 #include "uthread/uthread_layout.h"
 
 #define ENOSYS_RESULT -38
-#define FLAG_DIRECTION_OF_BYTE_1 4
+// Flags that a guest may have set and the kernel must not run with: AC makes it fault where it is not aligned, NT its iretq.
+#define FLAG_DIRECTION 0x400
+#define FLAG_NESTED_TASK 0x4000
+#define FLAG_ALIGNMENT_CHECK 0x40000
+#define FLAGS_OF_GUEST_ALONE (FLAG_DIRECTION | FLAG_NESTED_TASK | FLAG_ALIGNMENT_CHECK)
+#define FLAGS_ALWAYS 2
 #define USER_CS 0x33
 #define USER_SS 0x2b
 
@@ -50,7 +55,9 @@ junction_entry_saved:
     mov     UT_STACK_TOP(%r11), %rsp
     pushfq
     popq    UT_RFLAGS(%r11)
-    cld
+    testl   $FLAGS_OF_GUEST_ALONE, UT_RFLAGS(%r11)
+    jnz     junction_entry_odd_flags
+junction_entry_call:
     mov     %gs:KT_COUNTER, %rcx
     incq    (%rcx)
     mov     %r11, %rdi
@@ -61,6 +68,12 @@ junction_entry_saved:
     mov     %rax, UT_RAX(%r11)
     jmp     junction_leave_again
 1:  movq    $ENOSYS_RESULT, UT_RAX(%r11)
+    jmp     junction_leave_again
+
+junction_entry_odd_flags:
+    pushq   $FLAGS_ALWAYS
+    popfq
+    jmp     junction_entry_call
 
     .globl junction_leave
     .globl junction_leave_again
@@ -71,8 +84,8 @@ junction_leave_again:
     jne     junction_leave_attention
     cmpl    $0, UT_FULL_FRAME(%r11)
     jne     junction_leave_full
-    testb   $FLAG_DIRECTION_OF_BYTE_1, UT_RFLAGS + 1(%r11)
-    jnz     junction_leave_backwards
+    testl   $FLAGS_OF_GUEST_ALONE, UT_RFLAGS(%r11)
+    jnz     junction_leave_odd_flags
     movl    $0, %gs:KT_IN_KERNEL
     .globl junction_leave_window
 junction_leave_window:
@@ -100,8 +113,8 @@ junction_leave_window:
     mov     UT_RSP(%r11), %rsp
     jmp     *%rcx
 
-// A call made with the direction flag set: only iretq brings it back cheaply enough to care.
-junction_leave_backwards:
+// A call made with one of the odd flags set: only iretq brings it back cheaply enough to care.
+junction_leave_odd_flags:
     mov     UT_RIP(%r11), %rcx
     mov     %rcx, UT_RCX(%r11)
     mov     UT_RFLAGS(%r11), %rcx

@@ -36,8 +36,18 @@ namespace {
 
 constexpr uint32_t kArchX86_64 = 0xc000003e;  // AUDIT_ARCH_X86_64
 constexpr uint64_t kFlagTrap = 0x100;
+constexpr uint64_t kFlagNestedTask = 0x4000;
+constexpr uint64_t kFlagAlignmentCheck = 0x40000;
 constexpr greg_t kKernelFlags = 0x202;
 constexpr uint64_t kSyscall_bytes = 2;
+
+// The host keeps some flags of the guest's for a handler.
+void ClearFlag(uint64_t flag) {
+  const uint64_t flags = __builtin_ia32_readeflags_u64();
+  if ((flags & flag) != 0) {
+    __builtin_ia32_writeeflags_u64(flags & ~flag);
+  }
+}
 
 uint64_t Address(const char* label) { return reinterpret_cast<uint64_t>(label); }
 
@@ -77,6 +87,7 @@ void ReturnToKernel(Kthread& kthread, ucontext_t& context, const char* label) {
   GoTo(context, label);
   context.uc_mcontext.gregs[REG_RSP] = static_cast<greg_t>(kthread.current->kernel_stack_top);
   context.uc_mcontext.gregs[REG_EFL] = kKernelFlags;
+  ClearFlag(kFlagNestedTask);  // what a handler returns to has the handler's, whatever the context says
 }
 
 // The attention word is set: sees to it that the kthread looks at it soon.
@@ -263,6 +274,7 @@ void TakeHostSignals(Kthread& kthread) {
 
 void junction_host_signal(int signal, siginfo_t* info, ucontext_t* context) {
   using namespace junction;
+  ClearFlag(kFlagAlignmentCheck);
   if (signal == SIGSYS && info->si_code == SYS_USER_DISPATCH) {
     TakeTrappedCall(*info, *context);
     return;

@@ -15,7 +15,7 @@ constexpr uint64_t kUcFlags = 1 | 2 | 4;  // UC_FP_XSTATE, UC_SIGCONTEXT_SS, UC_
 constexpr uint64_t kAutoDisarm = 1ULL << 31;
 constexpr uint16_t kUserCs = 0x33;
 constexpr uint16_t kUserSs = 0x2b;
-constexpr uint64_t kFlagTrap = 0x100, kFlagDirection = 0x400, kFlagResume = 0x10000;
+constexpr uint64_t kFlagTrap = 0x100, kFlagDirection = 0x400, kFlagNestedTask = 0x4000, kFlagResume = 0x10000;
 constexpr uint64_t kFlagsAlways = 0x202;     // interrupts on, and the bit that is always 1
 constexpr uint64_t kFlagsOfGuest = 0x50dd5;  // FIX_EFLAGS of Linux: AC RF OF DF TF SF ZF AF PF CF
 constexpr uint64_t kSiginfo_bytes = sizeof(siginfo_t);
@@ -93,7 +93,7 @@ void RestoreRegisters(GuestThread& thread, const SignalContext& in) {
   frame.rcx = in.rcx;
   frame.rsp = in.rsp;
   frame.rip = in.rip;
-  frame.rflags = (in.rflags & kFlagsOfGuest) | kFlagsAlways;
+  frame.rflags = (in.rflags & kFlagsOfGuest) | (frame.rflags & kFlagNestedTask) | kFlagsAlways;
 }
 
 SignalStack SettingsOf(const GuestThread& thread) {

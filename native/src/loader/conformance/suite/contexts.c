@@ -3,6 +3,9 @@
 #include "suite.h"
 
 #include <setjmp.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <sys/time.h>
 #include <sys/ucontext.h>
 #include <sys/wait.h>
 
@@ -156,4 +159,49 @@ CASE(registers_survive_calls) {
       :
       : "rbx", "rcx", "rdx", "rsi", "rdi", "r8", "r9", "r10", "r11", "r12", "r13", "r14", "r15", "cc", "memory");
   EXPECT_EQ(sum, 66 + 2);
+}
+
+/* Linux runs with flags of its own and gives back what it found. */
+enum { kDirection = 0x400, kNestedTask = 0x4000, kAlignmentCheck = 0x40000 };
+
+static long call_with_flags(uint64_t flags, long number, const void* first, void* second) {
+  long result;
+  uint64_t kept;
+  __asm__ volatile(
+      "pushfq\n orq %[flags], (%%rsp)\n popfq\n"
+      "syscall\n"
+      "pushfq\n popq %[kept]\n"
+      "pushq $0x202\n popfq"
+      : "=a"(result), [kept] "=&r"(kept)
+      : "a"(number), "D"(first), "S"(second), [flags] "r"(flags), "d"(4000L)
+      : "rcx", "r11", "memory", "cc");
+  EXPECT_EQ(kept & (kDirection | kNestedTask | kAlignmentCheck), flags);
+  return result;
+}
+
+CASE(calls_work_with_odd_flags_and_keep_them) {
+  static const uint64_t all[] = {kDirection, kNestedTask, kAlignmentCheck, kDirection | kNestedTask | kAlignmentCheck};
+  char odd[4096];
+  install(SIGUSR1, count_signal, 0);
+  for (size_t i = 0; i < COUNT_OF(all); ++i) {
+    struct stat status;
+    EXPECT_EQ(call_with_flags(all[i], SYS_stat, "/proc/self/exe", &status), 0);
+    EXPECT(call_with_flags(all[i], SYS_readlink, "/proc/self/exe", odd + 1) > 0);
+    EXPECT_EQ(call_with_flags(all[i], SYS_sched_yield, NULL, NULL), 0);
+    EXPECT_EQ(call_with_flags(all[i], SYS_tkill, (void*)(intptr_t)thread_id(), (void*)SIGUSR1), 0);
+    EXPECT_EQ(handled, i + 1);
+  }
+}
+
+CASE(signals_come_while_odd_flags_are_set) {
+  install(SIGALRM, count_signal, 0);
+  const struct itimerval often = {{0, 1000}, {0, 1000}};
+  EXPECT_OK(setitimer(ITIMER_REAL, &often, NULL));
+  while (handled < 20) {
+    __asm__ volatile(
+        "pushfq\n orq $0x44000, (%%rsp)\n popfq\n"
+        "mov $10000, %%ecx\n 1: dec %%ecx\n jnz 1b\n"
+        "pushq $0x202\n popfq" ::
+            : "rcx", "cc", "memory");
+  }
 }
