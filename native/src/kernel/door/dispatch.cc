@@ -46,8 +46,31 @@ int64_t RunFast(Uthread* uthread) {
   return Handle(call);
 }
 
-template <Handler Handle>
+// Bit i: argument i is a pointer. Known at compile time, as these rows are hot (PointsIntoKernel is for the others).
+constexpr uint32_t PointersIn(const char* letters) {
+  uint32_t pointers = 0;
+  for (int i = 0; letters[i] != '\0'; ++i) {
+    pointers |= letters[i] == 'p' ? 1U << i : 0U;
+  }
+  return pointers;
+}
+
+template <uint32_t Pointers>
+bool HasKernelPointer(const GuestFrame& frame) {
+  bool has_one = false;
+  for (int i = 0; i < 6; ++i) {
+    if ((Pointers >> i & 1) != 0) {
+      has_one = has_one || IsKernelAddress(frame.arg(i));
+    }
+  }
+  return has_one;
+}
+
+template <Handler Handle, uint32_t Pointers>
 int64_t RunKernel(Uthread* uthread) {
+  if (HasKernelPointer<Pointers>(uthread->frame)) [[unlikely]] {
+    return -EFAULT;
+  }
   const KernelLockGuard lock;
   Call call(*static_cast<GuestThread*>(uthread));
   return Handle(call);
@@ -68,7 +91,8 @@ constexpr DispatchTable MakeDispatchTable() {
 #define HOST(number, name, arguments, note) table.entries[number] = &RunHost;
 #define HOST_FD(number, name, index, error, arguments, note) table.entries[number] = &RunHostFd<index, error>;
 #define FAST(number, name, level, handler, arguments, note) table.entries[number] = &RunFast<&Sys##handler>;
-#define KERNEL(number, name, level, handler, arguments, note) table.entries[number] = &RunKernel<&Sys##handler>;
+#define KERNEL(number, name, level, handler, arguments, note) \
+  table.entries[number] = &RunKernel<&Sys##handler, PointersIn(arguments)>;
 #define MISSING(number, name, arguments, note)
 #define DENIED(number, name, arguments, note) table.entries[number] = &RunDenied;
 #include "kernel/door/guest_syscalls.inc"

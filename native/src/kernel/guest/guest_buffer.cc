@@ -21,6 +21,9 @@ int64_t GuestBuffer::FromIovec(uint64_t array, uint64_t count, GuestBuffer& out)
     if (piece.size_bytes > INT64_MAX) {
       return -EINVAL;
     }
+    if (piece.size_bytes != 0 && IsKernelAddress(piece.base)) {
+      return -EFAULT;
+    }
     total += piece.size_bytes;
     if (total > kMaxTransfer_bytes) {
       total = kMaxTransfer_bytes;

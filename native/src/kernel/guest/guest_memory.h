@@ -23,6 +23,12 @@ constexpr bool IsKernelMemory(uint64_t address, size_t size_bytes) {
          end < address;
 }
 
+/// The same of one address, which need not be valid.
+constexpr bool IsKernelAddress(uint64_t address) {
+  return address - kKernelAreaLow < kKernelAreaHigh - kKernelAreaLow ||
+         address - kImageLow < kFixedAreaHigh - kImageLow;
+}
+
 /// Copies in; false if part of the range cannot be read.
 inline bool CopyFromGuest(void* to, uint64_t from, size_t size_bytes) {
   return !IsKernelMemory(from, size_bytes) && junction_copy(to, reinterpret_cast<const void*>(from), size_bytes) == 0;

@@ -308,3 +308,23 @@ CASE(a_fault_in_a_call_is_no_signal) {
   EXPECT_ERR(syscall(SYS_uname, (void*)8), EFAULT);
   EXPECT_EQ(atomic_load(&handled), 0);
 }
+
+/* Not mapped on Linux; the Junction kernel has its objects there, and no call may overwrite them. */
+CASE(calls_do_not_write_where_the_junction_kernel_is) {
+  char* const place = (char*)0x2f0000001000;
+  int fds[2];
+  make_pipe(fds);
+  int sockets[2];
+  EXPECT_OK(socketpair(AF_UNIX, SOCK_STREAM, 0, sockets));
+  put_byte(fds[1]);
+  put_byte(sockets[1]);
+  struct iovec vector = {place, 1};
+  struct msghdr message = {.msg_iov = &vector, .msg_iovlen = 1};
+  EXPECT_ERR(syscall(SYS_read, fds[0], place, 1), EFAULT);
+  EXPECT_ERR(syscall(SYS_readv, fds[0], &vector, 1), EFAULT);
+  EXPECT_ERR(syscall(SYS_recvfrom, sockets[0], place, 1, 0, NULL, NULL), EFAULT);
+  EXPECT_ERR(syscall(SYS_recvmsg, sockets[0], &message, 0), EFAULT);
+  const int fd = open("/dev/zero", O_RDONLY | O_CLOEXEC);
+  EXPECT_ERR(syscall(SYS_read, fd, place, 1), EFAULT);
+  EXPECT_ERR(syscall(SYS_readv, fd, &vector, 1), EFAULT);
+}
