@@ -165,11 +165,12 @@ void FreeDead(Kthread& kthread) {
   }
 }
 
+void SetHostMask(uint64_t mask) { HostCall(SYS_rt_sigprocmask, SIG_SETMASK, &mask, nullptr, sizeof(mask)); }
+
 // No signal may come any more: its handler would run in memory that is somebody else's. What has come goes to the others.
 // Kernel lock held.
 [[noreturn]] void LeaveHost(Kthread& kthread) {
-  const uint64_t all = ~0ULL;
-  HostCall(SYS_rt_sigprocmask, SIG_SETMASK, &all, nullptr, sizeof(all));
+  SetHostMask(~0ULL);
   NoticeAttention(kthread);
   UnlockKernel();
   junction_host_exit_thread(&kthread.is_on_host);
@@ -179,19 +180,22 @@ void FreeDead(Kthread& kthread) {
 void StartOnHost(void* argument) {
   auto& kthread = *static_cast<Kthread*>(argument);
   KERNEL_CHECK(AttachKthread(kthread) == 0);
+  SetHostMask(0);
   RunKthread(kthread);
 }
 
-// The signals of the host stay open: the new thread takes its kicks at once.
+// Host signals wait until the new thread has a GS base of its own: a handler would take it for the kthread that made it.
 void StartKthread(UthreadGroup& group) {
   constexpr uint64_t kThreadFlags = CLONE_VM | CLONE_FS | CLONE_FILES | CLONE_SIGHAND | CLONE_THREAD | CLONE_SYSVSEM;
   // From now on registers may not wait in a machine for their uthread: another kthread could take it up.
   SaveMachineState();
   Kthread* const kthread = AllocateKthread(group);
+  SetHostMask(~0ULL);
   if (kthread != nullptr &&
       IsHostError(junction_host_fork(kThreadFlags, IdleStackTop(*kthread), &StartOnHost, kthread))) {
     FreeKthread(*kthread);
   }
+  SetHostMask(0);
   CurrentKthread()->attention.fetch_or(kAttentionState, std::memory_order_relaxed);
 }
 
