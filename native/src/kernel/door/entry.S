@@ -10,8 +10,8 @@
 // What a host signal handler finds, by the interrupted address (host_signals.cc):
 //   junction_entry .. junction_entry_saved       still guest code: rip = rcx - 2
 //   in_kernel != 0                               kernel code: only mark attention
-//   junction_leave_window .. junction_leave_end  on the way out, in_kernel is 0 already: the frame is whole in memory, so leaving
-//                                                starts over at junction_leave_again on the kernel stack's top
+//   junction_leave_again .. junction_leave_end   on the way out, whether in_kernel is 0 already or not: the frame is whole in
+//                                                memory, so leaving starts over at junction_leave_again on the kernel stack's top
 //   else                                         guest code: its registers go into the frame, it goes on at junction_interrupt_entry
 #include "kernel/door/guest_table_size.h"
 #include "uthread/uthread_layout.h"
@@ -87,8 +87,6 @@ junction_leave_again:
     testl   $FLAGS_OF_GUEST_ALONE, UT_RFLAGS(%r11)
     jnz     junction_leave_odd_flags
     movl    $0, %gs:KT_IN_KERNEL
-    .globl junction_leave_window
-junction_leave_window:
     mov     UT_RFLAGS(%r11), %rcx           // the arithmetic flags; popf would take 20 times as long
     mov     %ecx, %eax
     shr     $11, %eax
