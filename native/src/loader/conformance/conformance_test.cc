@@ -298,9 +298,10 @@ TEST(Arena, DoesNotGrowWithWorkThatIsDone) {
 // A short run for CI; longer ones by hand, with other seeds (random_calls.c).
 TEST(RandomCalls, LeaveTheKernelWell) {
   const Folder folder;
-  // In an ipc namespace of its own: what the calls make there outlives the program.
-  const Outcome outcome =
-      RunOnLinux({"unshare", "--ipc", kDriver, Guest("random_calls"), "20261127", "40", "400"}, folder);
+  // In namespaces of its own: what the calls make there, System V objects and processes that nobody knows any more, goes with them.
+  const Outcome outcome = RunOnLinux({"unshare", "--ipc", "--pid", "--fork", "--kill-child", "--mount-proc", kDriver,
+                                      Guest("random_calls"), "20261127", "40", "400"},
+                                     folder);
   EXPECT_EQ(outcome.out, "survived\n");
   EXPECT_EQ(outcome.err.find("junction kernel"), std::string::npos) << outcome.err;
   EXPECT_EQ(outcome.status, 0);

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 # The project's own provider and gateway, peers on TCP with the token, with a Redis on a unix socket, all in one instance.
 # Run as `peers.sh <folder> <free port, and ten more behind it> <repository root> <addon> <node>`.
+trap 'kill -KILL $redis $provider $gateway 2>/dev/null' EXIT # only if something went wrong are they still there
 folder=$1 base=$2 root=$3 addon=$4 node=$5
 mkdir -p "$folder/run" "$folder/state"
 head -c 32 /dev/urandom | od -An -tx1 | tr -d ' \n' >"$folder/token"
