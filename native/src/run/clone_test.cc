@@ -414,7 +414,7 @@ class CloneRuntime : public CloneTest, public testing::WithParamInterface<std::p
 TEST_P(CloneRuntime, AnswersInTheClone) {
   const Args& program = GetParam().second;
   if (!std::filesystem::exists(program[0])) {
-    GTEST_SKIP() << program[0] << " is not here";
+    FAIL() << program[0] << " is not here: ./junction test installs it";
   }
   Args args = {JUNCTION_RUN, config_, "--"};
   args.insert(args.end(), program.begin(), program.end());
