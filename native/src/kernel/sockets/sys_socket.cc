@@ -116,6 +116,26 @@ int64_t NameOf(Call& call, bool is_peer) {
   return error != 0 ? error : StoreAddress(address, size, call.arg(1), call.arg(2));
 }
 
+// bind and connect: the address that the second and third argument give, for the kind of socket that the first one is.
+template <typename OnUnix, typename OnHost>
+int64_t WithAddress(Call& call, OnUnix on_unix, OnHost on_host) {
+  int64_t error = 0;
+  File* const file = FindSocket(call.int_arg(0), error);
+  AddressBytes address;
+  if (file != nullptr) {
+    error = ReadAddress(call, 1, address);
+  }
+  if (error != 0) {
+    return error;
+  }
+  const auto size = static_cast<uint32_t>(call.int_arg(2));
+  if (IsUnixSocket(*file)) {
+    const FileReference kept(*file);
+    return on_unix(UnixSocketOf(*file), address, size);
+  }
+  return on_host(*file, call.int_arg(0), address, size);
+}
+
 }  // namespace
 
 File* FindSocket(int fd, int64_t& error) {
@@ -205,23 +225,7 @@ int64_t SysSocketpair(Call& call) {
   return -EFAULT;
 }
 
-int64_t SysBind(Call& call) {
-  int64_t error = 0;
-  File* const file = FindSocket(call.int_arg(0), error);
-  AddressBytes address;
-  if (file != nullptr) {
-    error = ReadAddress(call, 1, address);
-  }
-  if (error != 0) {
-    return error;
-  }
-  const auto size = static_cast<uint32_t>(call.int_arg(2));
-  if (IsUnixSocket(*file)) {
-    const FileReference kept(*file);
-    return BindUnix(UnixSocketOf(*file), address, size);
-  }
-  return BindHostSocket(*file, call.int_arg(0), address, size);
-}
+int64_t SysBind(Call& call) { return WithAddress(call, BindUnix, BindHostSocket); }
 
 int64_t SysListen(Call& call) {
   int64_t error = 0;
@@ -233,23 +237,7 @@ int64_t SysListen(Call& call) {
                              : ListenHostSocket(*file, call.int_arg(0), call.int_arg(1));
 }
 
-int64_t SysConnect(Call& call) {
-  int64_t error = 0;
-  File* const file = FindSocket(call.int_arg(0), error);
-  AddressBytes address;
-  if (file != nullptr) {
-    error = ReadAddress(call, 1, address);
-  }
-  if (error != 0) {
-    return error;
-  }
-  const auto size = static_cast<uint32_t>(call.int_arg(2));
-  if (IsUnixSocket(*file)) {
-    const FileReference kept(*file);
-    return ConnectUnix(UnixSocketOf(*file), address, size);
-  }
-  return ConnectHostSocket(*file, call.int_arg(0), address, size);
-}
+int64_t SysConnect(Call& call) { return WithAddress(call, ConnectUnix, ConnectHostSocket); }
 
 int64_t SysAccept(Call& call) { return Accept(call, 0); }
 int64_t SysAccept4(Call& call) { return Accept(call, call.int_arg(3)); }
