@@ -10,10 +10,11 @@ const layers: Record<string, string[]> = {
   kernel: ['base', 'nic', 'net', 'uthread'],
   loader: ['base', 'nic', 'net', 'uthread', 'kernel'],
   run: ['base', 'nic', 'net', 'uthread', 'kernel', 'loader'],
+  link: ['base', 'nic', 'net'],
   scheduler: ['base', 'nic'],
-  ingress: ['base', 'nic'],
-  addon: ['base', 'nic', 'scheduler', 'ingress'],
-  bench: ['base'],
+  ingress: ['base', 'nic', 'net', 'link'],
+  addon: ['base', 'nic', 'net', 'link', 'scheduler', 'ingress'],
+  bench: ['base', 'nic', 'net', 'link'],
 };
 
 /** What one file includes that it must not, one sentence each. `file` is relative to native/src. */

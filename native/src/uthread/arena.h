@@ -18,7 +18,7 @@
 
 #include "uthread/address_map.h"
 #include "uthread/kernel_lock.h"
-#include "uthread/list.h"
+#include "base/list.h"
 
 namespace junction {
 

@@ -5,9 +5,9 @@
 #include <cstdint>
 #include <ctime>
 
-namespace junction {
+#include "base/never.h"
 
-inline constexpr uint64_t kNever = ~0ULL;
+namespace junction {
 
 /// Finds clock_gettime in the vDSO at `vdso` (AT_SYSINFO_EHDR; 0 = none: host calls then). Once per process image.
 void PrepareClock(uint64_t vdso);

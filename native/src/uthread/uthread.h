@@ -17,9 +17,9 @@
 #include <cstddef>
 #include <cstdint>
 
-#include "uthread/list.h"
+#include "base/list.h"
 #include "uthread/panic.h"
-#include "uthread/timer.h"
+#include "base/timer.h"
 #include "uthread/uthread_layout.h"
 #include "uthread/wait_queue.h"
 

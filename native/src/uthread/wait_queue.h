@@ -11,7 +11,7 @@
 
 #include <cstdint>
 
-#include "uthread/list.h"
+#include "base/list.h"
 
 namespace junction {
 

@@ -8,7 +8,7 @@
 #include <cstdint>
 
 #include "kernel/guest/guest_buffer.h"
-#include "uthread/list.h"
+#include "base/list.h"
 #include "uthread/wait_queue.h"
 
 namespace junction {

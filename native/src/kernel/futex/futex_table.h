@@ -6,7 +6,7 @@
 #include <cstdint>
 
 #include "kernel/process/guest_thread.h"
-#include "uthread/list.h"
+#include "base/list.h"
 
 namespace junction {
 

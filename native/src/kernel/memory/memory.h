@@ -5,7 +5,7 @@
 
 #include <cstdint>
 
-#include "uthread/list.h"
+#include "base/list.h"
 #include "uthread/wait_queue.h"
 
 namespace junction {

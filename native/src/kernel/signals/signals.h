@@ -7,7 +7,7 @@
 #include <csignal>
 #include <cstdint>
 
-#include "uthread/list.h"
+#include "base/list.h"
 #include "uthread/wait_queue.h"
 
 namespace junction {

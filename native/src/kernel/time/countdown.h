@@ -3,7 +3,7 @@
 
 #include <cstdint>
 
-#include "uthread/timer.h"
+#include "base/timer.h"
 
 namespace junction {
 

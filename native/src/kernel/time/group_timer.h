@@ -5,7 +5,7 @@
 #include <cstdint>
 
 #include "kernel/process/uproc.h"
-#include "uthread/timer.h"
+#include "base/timer.h"
 
 namespace junction {
 

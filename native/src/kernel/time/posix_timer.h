@@ -6,7 +6,7 @@
 #include <cstdint>
 
 #include "kernel/time/countdown.h"
-#include "uthread/list.h"
+#include "base/list.h"
 
 namespace junction {
 

@@ -1,20 +1,20 @@
 // SPDX-License-Identifier: Apache-2.0
-// Kernel timers: a pairing heap per uProc, so that inserting is O(1), and the kthread that parks knows the nearest deadline.
+// Timers: a pairing heap per owner (a uProc, a network stack), so that inserting is O(1), and who sleeps knows the nearest deadline.
 // A wheel was considered; with tens of timers that are mostly cancelled the heap is smaller and exact to the nanosecond.
 #pragma once
 
 #include <cstdint>
 
-#include "uthread/clock.h"
+#include "base/never.h"
 
 namespace junction {
 
-/// A one-shot timer, a member of what it belongs to. Lies in the arena (or on a kernel stack, which does). Kernel lock held.
+/// A one-shot timer, a member of what it belongs to. In the Junction kernel: in the arena, under the kernel lock.
 struct Timer {
   using Fire = void (*)(Timer& timer);
 
   uint64_t deadline_ns = kNever;  // CLOCK_MONOTONIC
-  Fire fire = nullptr;            // called with the kernel lock held; may arm timers again, must not park
+  Fire fire = nullptr;            // by RunDue; may arm timers again, must not block
   void* context = nullptr;
 
   // heap links: child list, siblings; `previous` is the left sibling or the parent

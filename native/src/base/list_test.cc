@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "uthread/list.h"
+#include "base/list.h"
 
 #include <gtest/gtest.h>
 

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "uthread/timer.h"
+#include "base/timer.h"
 
 #include <gtest/gtest.h>
 

@@ -5,7 +5,8 @@
 
 namespace junction {
 
-/// A member of an intrusive doubly linked ring. A node that is in no list points to itself or to nothing. Kernel lock held.
+/// A member of an intrusive doubly linked ring. A node that is in no list points to nothing. Whoever
+/// owns the list serialises.
 struct ListNode {
   ListNode* next = nullptr;
   ListNode* previous = nullptr;

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // A pairing heap (Fredman, Sedgewick, Sleator, Tarjan 1986): the root has the nearest deadline, each node its children in a list.
-#include "uthread/timer.h"
+#include "base/timer.h"
 
 namespace junction {
 namespace {

@@ -1,0 +1,52 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <cstdint>
+
+#include "base/list.h"
+#include "net/address.h"
+
+namespace junction::net {
+
+class Stack;
+struct Device;
+
+/// What sockets of all protocols have in common. All calls on sockets come from the stack's owner, one at a time (inside an instance:
+/// under the kernel lock). Failures are -errno, with the values that Linux gives.
+struct Socket {
+  Stack* stack = nullptr;
+  /// The layer above: what `notify` needs. Set before the socket can receive.
+  void* owner = nullptr;
+  /// POLLIN, POLLOUT, POLLRDHUP, POLLHUP, POLLERR bits that may have come to hold (edges, for who waits). Called from within the stack:
+  /// must not call back into it. Null = nobody listens.
+  void (*notify)(Socket& socket, uint32_t events) = nullptr;
+
+  Endpoint local;   // port 0 = not bound
+  Endpoint remote;  // port 0 = not connected
+  uint32_t device_index = 0;  // SO_BINDTODEVICE, or the link that an accepted connection came by; 0 = routes decide
+  bool is_v6 = false;         // AF_INET6: with is_v6_only false it also takes IPv4, as mapped addresses
+  bool is_v6_only = false;
+  bool reuses_address = false;  // SO_REUSEADDR
+  bool reuses_port = false;     // SO_REUSEPORT
+  uint8_t ttl = 64;             // IP_TTL, IPV6_UNICAST_HOPS
+  uint8_t type_of_service = 0;  // IP_TOS, IPV6_TCLASS
+  int32_t error = 0;            // SO_ERROR: positive errno; taken by TakeError
+  uint32_t owner_uid = 0;       // for SO_REUSEPORT's same-user rule
+
+  ListNode waiting_node;  // in Device::waiting
+};
+
+/// The pending error, negative; 0 if there is none. It is pending no more.
+inline int TakeError(Socket& socket) {
+  const int error = socket.error;
+  socket.error = 0;
+  return -error;
+}
+
+/// Memory within a socket's queue that the caller may write to or read from, until the next call on the stack.
+struct Span {
+  uint8_t* data = nullptr;
+  uint32_t size_bytes = 0;
+};
+
+}  // namespace junction::net
