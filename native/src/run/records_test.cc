@@ -8,6 +8,7 @@
 #include <csignal>
 
 #include "base/test_files.h"
+#include "run/instance_nic.h"
 #include "run/listen_watcher.h"
 #include "run/listener_owner.h"
 #include "run/notifier.h"
@@ -30,6 +31,52 @@ TEST(StatusFile, RecordsARunningInstance) {
       StatusJson(status),
       R"({"state":"running","pid":10,"monitorPid":9,"startTimeTicks":"100","monitorStartTimeTicks":"99","startedAtNs":"1795461875257243746","uidBase":1000000,"hostUid":1000005,"hostGid":1000006})"
       "\n");
+}
+
+TEST(StatusFile, SaysWhereANicsPeersAttach) {
+  EXPECT_NE(StatusJson({.links_path = "/i/links.sock"}).find(R"("linksPath":"/i/links.sock"})"), std::string::npos);
+  EXPECT_EQ(StatusJson({}).find("linksPath"), std::string::npos);
+}
+
+TEST(InstanceNic, HasTheConfigurationsAddresses) {
+  const auto config = ParseJunctionConfig(
+      "host_addr 10.62.0.2\nhost_netmask 255.255.0.0\nhost_gateway 10.62.0.1\nhost_mtu 9000\nhost_addr6 fd00::2\n"
+      "host_gateway6 fe80::1\nstatic_arp 10.62.0.9 02:00:00:00:00:09\n");
+  ASSERT_TRUE(config.has_value());
+  const NicSettings settings = NicSettingsOf(*config, 2);
+  const auto bytes = [](const auto& array) { return std::vector<int>(std::begin(array), std::end(array)); };
+  EXPECT_EQ(bytes(settings.instance_mac), (std::vector<int>{2, 0x6a, 10, 62, 0, 2}));
+  EXPECT_EQ(bytes(settings.ip4), (std::vector<int>{10, 62, 0, 2}));
+  EXPECT_EQ(bytes(settings.gateway4), (std::vector<int>{10, 62, 0, 1}));
+  EXPECT_EQ(settings.prefix4_bits, 16);
+  EXPECT_EQ(settings.prefix6_bits, 64);
+  EXPECT_EQ(settings.uplink_mtu_bytes, 9000);
+  EXPECT_EQ(settings.ip6[0], 0xfd);
+  EXPECT_EQ(settings.gateway6[0], 0xfe);
+  EXPECT_EQ(bytes(settings.peer_mac[0]), std::vector<int>(6)) << "the uplink's neighbours are looked up";
+  EXPECT_EQ(bytes(settings.peer_mac[2]), (std::vector<int>{2, 0x6a, 0x75, 0x6e, 0, 2}));
+  EXPECT_EQ(bytes(settings.link_peer4[1]), (std::vector<int>{169, 254, 254, 1}));
+  EXPECT_EQ(bytes(settings.link_peer6[2]),
+            (std::vector<int>{0xfe, 0x80, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0x6a, 0x75, 0, 2}));
+  EXPECT_EQ(bytes(settings.link_peer4[3]), std::vector<int>(4)) << "there are two links";
+  EXPECT_EQ(settings.static_neighbour_count, 1);
+  EXPECT_EQ(settings.static_neighbours[0].mac[5], 9);
+}
+
+TEST(InstanceNic, NeedsAnAddress) {
+  const TempDir dir;
+  RunOptions options;
+  JunctionConfig config;
+  EXPECT_FALSE(MakeInstanceNic(config, options)->links.has_value()) << "none was asked for";
+  options.links = 1;
+  options.links_path = dir.File("links.sock");
+  EXPECT_FALSE(MakeInstanceNic(config, options).has_value());
+  config.host_addr = 0x0a3e0002;
+  config.kthreads = 200;
+  const auto nic = MakeInstanceNic(config, options);
+  ASSERT_TRUE(nic.has_value()) << nic.error().message;
+  EXPECT_EQ(nic->descriptors().geometry.port_count, 2);
+  EXPECT_EQ(nic->descriptors().geometry.queue_pair_count, kMaxQueuePairs);
 }
 
 TEST(StatusFile, ReplacesTheOldOneAsAWhole) {
