@@ -121,7 +121,9 @@ bool IsOfThisPoller(const FdEntry& entry) {
 }
 
 // The keeper may wait in the same poller, and this kthread has taken its event.
-void PassOnNetEvent() {
+void TakeNetEvent(const FdTable& table) {
+  uint8_t bytes[256];  // a sleeper is rung once a sleep, so there are few
+  HostCall(SYS_read, FindReservedFd(table, ReservedFor::kInstanceEvent), bytes, sizeof(bytes));
   Kthread* const keeper = Arena().net.keeper;
   if (keeper != nullptr && keeper != CurrentKthread()) {
     WakeLater(*keeper);
@@ -130,7 +132,7 @@ void PassOnNetEvent() {
 
 void TakeEdge(const FdTable& table, const epoll_event& event) {
   if (event.data.u64 == kNetEvent) {
-    PassOnNetEvent();
+    TakeNetEvent(table);
     return;
   }
   const auto fd = static_cast<uint32_t>(event.data.u64);
@@ -332,9 +334,8 @@ void WatchNetEvent(bool is_watched) {
     return;
   }
   const int32_t fd = FindReservedFd(*table, ReservedFor::kInstanceEvent);
-  // Each write is an edge, so nobody has to read the counter.
   epoll_event event = {};
-  event.events = POLLIN | EPOLLET;
+  event.events = POLLIN;
   event.data.u64 = kNetEvent;
   if (HostCall(SYS_epoll_ctl, PollerFd(), is_watched ? EPOLL_CTL_ADD : EPOLL_CTL_DEL, fd, &event) == 0) {
     g_poller.watches_net = is_watched;

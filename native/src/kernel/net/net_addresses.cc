@@ -23,6 +23,7 @@ bool IsZero(const uint8_t* bytes, size_t size_bytes) {
   return true;
 }
 
+// The stack gives one to devices with neighbours by itself.
 net::IpAddress LinkLocalOf(const MacAddress& mac) {
   const uint8_t bytes[16] = {0xfe, 0x80, 0, 0, 0, 0, 0, 0, static_cast<uint8_t>(mac[0] ^ 2), mac[1], mac[2], 0xff, 0xfe, mac[3], mac[4], mac[5]};
   return net::IpAddress::V6(bytes);
@@ -72,6 +73,7 @@ void EnterLink(net::Stack& stack, uint32_t device_index, uint32_t port, const Ni
   }
   if (!IsZero(settings.link_peer6[port], 16)) {
     errors.Note(net::AddRoute(stack, {net::IpAddress::V6(settings.link_peer6[port]), 128, any, device_index}));
+    errors.Note(net::AddAddress(stack, {device_index, LinkLocalOf(settings.instance_mac), 128}));
   }
 }
 
@@ -103,7 +105,6 @@ int64_t EnterAddresses(net::Stack& stack, const NetPort& port, const NicSettings
   } else {
     EnterLink(stack, device_index, port.index, settings, errors);
   }
-  errors.Note(net::AddAddress(stack, {device_index, LinkLocalOf(settings.instance_mac), 64}));
   return errors.first();
 }
 

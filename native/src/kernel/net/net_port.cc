@@ -28,8 +28,8 @@ void RingPeer(NetPort& port) {
   if (fd < 0) {
     return;
   }
-  const uint64_t one = 1;
-  HostCall(SYS_write, fd, &one, sizeof(one));
+  const uint8_t byte = 0;
+  HostCall(SYS_write, fd, &byte, sizeof(byte));  // of a pipe that is full the reader is awake
   shared.peer_rings.store(shared.peer_rings.load(std::memory_order_relaxed) + 1, std::memory_order_relaxed);
   Count(&ControlIdle::peer_rings);
 }
