@@ -47,6 +47,8 @@ enum class FileKind : uint8_t {
   kSignalfd,
   kPidfd,
   kUnixSocket,
+  kNetSocket,      // inet, on the instance's own stack
+  kNetlinkSocket,  // questions about that stack
   kText,  // synthesised text (/proc/self/maps …)
 };
 
