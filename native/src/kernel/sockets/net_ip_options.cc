@@ -231,9 +231,13 @@ int64_t SetInt4(NetSocket& socket, int option, int32_t number) {
   switch (option) {
     case IP_TTL:
       return SetTtl(socket, number);
-    case IP_TOS:
-      socket.socket().type_of_service = static_cast<uint8_t>(number);
+    case IP_TOS: {
+      // The ECN bits of a stream are TCP's own.
+      constexpr int32_t kEcnMask = 3;
+      const int32_t kept = socket.is_tcp() ? socket.socket().type_of_service & kEcnMask : 0;
+      socket.socket().type_of_service = static_cast<uint8_t>(socket.is_tcp() ? (number & ~kEcnMask) | kept : number);
       return 0;
+    }
     case IP_MTU_DISCOVER:
       if (!IsBetween(number, IP_PMTUDISC_DONT, kLastDiscovery)) {
         return -EINVAL;
