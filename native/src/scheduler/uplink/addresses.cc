@@ -112,8 +112,8 @@ std::string Text(const Cidr& cidr) {
 }
 
 Ip6 LinkLocalOf(const Mac& mac) {
-  return {0xfe, 0x80, 0, 0, 0, 0, 0, 0, static_cast<uint8_t>(mac[0] ^ 2), mac[1], mac[2], 0xff, 0xfe, mac[3], mac[4],
-          mac[5]};
+  return {0xfe,   0x80,   0,    0,    0,      0,      0,     0, static_cast<uint8_t>(mac[0] ^ 2),
+          mac[1], mac[2], 0xff, 0xfe, mac[3], mac[4], mac[5]};
 }
 
 std::optional<Mac> MacOfLinkLocal(const Ip6& ip) {

@@ -23,10 +23,8 @@ enum class DropReason : uint8_t {
 
 inline constexpr size_t kDropReasons = 10;
 
-inline constexpr std::string_view kDropReasonNames[kDropReasons] = {"malformed", "unsupported", "spoofed",
-                                                                    "multicast", "forbidden",   "tooLong",
-                                                                    "offload",   "full",        "refused",
-                                                                    "nobody"};
+inline constexpr std::string_view kDropReasonNames[kDropReasons] = {
+    "malformed", "unsupported", "spoofed", "multicast", "forbidden", "tooLong", "offload", "full", "refused", "nobody"};
 
 inline std::string_view Name(DropReason reason) { return kDropReasonNames[static_cast<size_t>(reason)]; }
 

@@ -143,9 +143,8 @@ FrameRoute CheckIp4(const UplinkIdentity& from, const UplinkHost& host, std::spa
   if (destination[0] == 0 || destination[0] == 127) {
     return Drop(DropReason::kForbidden);  // the TAP has route_localnet: nothing for 127/8 may get there
   }
-  return DestinationMac(copy) == host.mac
-             ? ToHost()
-             : FrameRoute{.kind = FrameRoute::Kind::kInstance, .ip4 = destination};
+  return DestinationMac(copy) == host.mac ? ToHost()
+                                          : FrameRoute{.kind = FrameRoute::Kind::kInstance, .ip4 = destination};
 }
 
 bool OpensConnection(std::span<const uint8_t> copy, const FrameHeaders& headers) {

@@ -13,7 +13,7 @@ namespace junction::scheduler {
 /// options (60), or neighbour discovery with its options.
 inline constexpr uint32_t kHeaderCopy_bytes = 256;
 
-inline constexpr uint8_t kProtocolTcp = 6;      // IANA protocol numbers
+inline constexpr uint8_t kProtocolTcp = 6;  // IANA protocol numbers
 inline constexpr uint8_t kProtocolUdp = 17;
 inline constexpr uint8_t kProtocolIcmp6 = 58;
 

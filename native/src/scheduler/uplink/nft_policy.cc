@@ -35,8 +35,9 @@ std::string Grants(const NftPolicy& policy) {
     chains += "  chain " + name + " {\n";
     for (const Allow& allow : grant.allow) {
       const std::string to = (allow.to.is_v6 ? "ip6 daddr " : "ip daddr ") + Text(allow.to);
-      chains += Rule(allow.port == 0 ? to + " accept"
-                                     : to + " meta l4proto { tcp, udp } th dport " + std::to_string(allow.port) + " accept");
+      chains +=
+          Rule(allow.port == 0 ? to + " accept"
+                               : to + " meta l4proto { tcp, udp } th dport " + std::to_string(allow.port) + " accept");
     }
     chains += "  }\n";
     map4 += (map4.empty() ? "" : ", ") + Text(grant.ip4) + " : jump " + name;
@@ -110,7 +111,8 @@ std::string Input(const NftPolicy& policy) {
 }
 
 std::string Forward(const NftPolicy& policy) {
-  std::string rules = Rule("iifname != \"" + policy.device + "\" oifname != \"" + policy.device + "\" accept") + Known();
+  std::string rules =
+      Rule("iifname != \"" + policy.device + "\" oifname != \"" + policy.device + "\" accept") + Known();
   rules += Translated(policy, 0) + Resolvers(policy);
   // Others reach instances through the gateway only.
   rules += Rule("iifname != \"" + policy.device + "\" drop") + Rule("jump grants");
@@ -152,8 +154,8 @@ std::string NftText(const NftPolicy& policy) {
   for (const std::string& note : policy.notes) {
     notes += "  chain " + note + " {\n  }\n";
   }
-  return NftRemoval(policy.device) + "table inet " + NftTable(policy.device) + " {\n" + notes + Grants(policy) + Guard(from) +
-         ToHost(policy, from) + Input(policy) + Forward(policy) + Outside(policy) + "}\n";
+  return NftRemoval(policy.device) + "table inet " + NftTable(policy.device) + " {\n" + notes + Grants(policy) +
+         Guard(from) + ToHost(policy, from) + Input(policy) + Forward(policy) + Outside(policy) + "}\n";
 }
 
 }  // namespace junction::scheduler

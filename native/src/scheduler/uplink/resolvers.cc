@@ -54,7 +54,8 @@ Resolvers ChooseResolvers(std::string_view host, std::string_view upstream) {
   if (Resolvers real = ReadResolvers(upstream); has_stub && HasRealServer(real)) {
     return real;
   }
-  if (std::erase(resolvers.ip6, kLoopback6) > 0 && std::ranges::find(resolvers.ip4, kLoopback4) == resolvers.ip4.end()) {
+  if (std::erase(resolvers.ip6, kLoopback6) > 0 &&
+      std::ranges::find(resolvers.ip4, kLoopback4) == resolvers.ip4.end()) {
     resolvers.ip4.push_back(kLoopback4);
   }
   return resolvers;

@@ -6,6 +6,7 @@
 
 #include <algorithm>
 #include <cstdio>
+#include <set>
 #include <utility>
 
 #include "base/json_text.h"
@@ -28,7 +29,8 @@ milliseconds RetryAfter(uint32_t failures) {
 
 RssKey DrawKey() {
   RssKey key;
-  [[maybe_unused]] const ssize_t size = getrandom(&key, sizeof(key), GRND_NONBLOCK);  // else flows are spread predictably
+  [[maybe_unused]] const ssize_t size =
+      getrandom(&key, sizeof(key), GRND_NONBLOCK);  // else flows are spread predictably
   return key;
 }
 
@@ -67,24 +69,9 @@ void Uplink::Start() {
                .ip6 = setup_->has_ip6() ? std::optional(options_.range6->first_ip6()) : std::nullopt},
       .mtu_bytes = options_.mtu_bytes};
   auto started = UplinkSwitch::Start(
-      options, {.on_lost_port =
-                    [this](const std::string& id, const std::string& why) {
-                      const std::lock_guard lock(mutex_);
-                      if (const auto found = members_.find(id); found != members_.end()) {
-                        found->second.is_attached = false;
-                        found->second.failures = 0;
-                        found->second.fault = why;
-                        found->second.due = Clock::now();
-                        changed_.notify_one();
-                      }
-                    },
-                .on_lost_tap =
-                    [this](const std::string& why) {
-                      const std::lock_guard lock(mutex_);
-                      down_reason_ = options_.device + ": " + why;
-                      reopen_due_ = Clock::now();
-                      changed_.notify_one();
-                    }});
+      options, {.on_lost_port = [this](const std::string& id, uint64_t serial, const std::string& why,
+                                       bool may_return) { OnLostPort(id, serial, why, may_return); },
+                .on_lost_tap = [this](const std::string& why) { OnLostTap(why); }});
   if (!started) {
     down_reason_ = started.error().message;
     (void)setup_->Remove();
@@ -121,8 +108,34 @@ Result<void> Uplink::Remove() {
 
 void Uplink::SetInstances(const std::vector<UplinkInstance>& instances, const std::string& retry_id) {
   const std::lock_guard lock(mutex_);
+  if (!switch_) {
+    return;  // down for good
+  }
   Merge(instances, retry_id);
   has_changes_ = true;
+  changed_.notify_one();
+}
+
+void Uplink::OnLostPort(const std::string& id, uint64_t serial, const std::string& why, bool may_return) {
+  const std::lock_guard lock(mutex_);
+  const auto found = members_.find(id);
+  if (found == members_.end() || found->second.serial != serial || !found->second.is_attached) {
+    return;  // let go already
+  }
+  Member& member = found->second;
+  member.is_attached = false;
+  member.failures = 0;
+  member.fault = why;
+  if (may_return) {
+    member.due = Clock::now();
+    changed_.notify_one();
+  }
+}
+
+void Uplink::OnLostTap(const std::string& why) {
+  const std::lock_guard lock(mutex_);
+  down_reason_ = options_.device + ": " + why;
+  reopen_due_ = Clock::now();
   changed_.notify_one();
 }
 
@@ -130,45 +143,61 @@ void Uplink::SetInstances(const std::vector<UplinkInstance>& instances, const st
 void Uplink::Merge(const std::vector<UplinkInstance>& instances, const std::string& retry_id) {
   std::map<std::string, Member> before = std::move(members_);
   members_.clear();
+  std::set<Ip4> ip4s;
+  std::set<Ip6> ip6s;
+  std::set<Mac> macs;
   for (const UplinkInstance& instance : instances) {
-    const std::string fault = FaultOf(instance);
+    const UplinkIdentity identity = instance.Identity();
+    std::string fault = FaultOf(identity);
+    if (ip4s.contains(identity.ip4) || macs.contains(identity.mac) || (identity.ip6 && ip6s.contains(*identity.ip6))) {
+      fault = "another instance has its address";
+    }
+    if (fault.empty()) {
+      ip4s.insert(identity.ip4);
+      macs.insert(identity.mac);
+      if (identity.ip6) {
+        ip6s.insert(*identity.ip6);
+      }
+    }
     auto node = before.extract(instance.id);
-    Member member = node ? std::move(node.mapped()) : Member{};
-    UplinkInstance as_it_is = member.instance;
-    as_it_is.allow = instance.allow;
-    const bool is_same = member.counters != nullptr && as_it_is.id == instance.id &&
-                         as_it_is.links_path == instance.links_path && as_it_is.ip4 == instance.ip4 &&
-                         as_it_is.ip6 == instance.ip6 && as_it_is.mac == instance.mac;
-    if (member.counters == nullptr) {
+    Member& member = members_[instance.id];
+    if (node) {
+      member = std::move(node.mapped());
+    } else {
       member.counters = std::make_shared<PortCounters>();
     }
-    if (is_same && switch_ && member.instance.allow != instance.allow) {
-      switch_->SetAllow(instance.id, instance.allow);
-    }
-    if (!is_same && member.is_attached && switch_) {
-      switch_->Detach(instance.id);
-    }
-    member.is_attached = member.is_attached && is_same;
-    member.instance = instance;
-    if (!fault.empty()) {
-      member.fault = fault;
-      member.due.reset();
-    } else if (!member.is_attached && (!is_same || instance.id == retry_id)) {
-      member.failures = 0;
-      member.due = Clock::now();
-    }
-    members_.emplace(instance.id, std::move(member));
+    Adopt(member, instance, fault, instance.id == retry_id);
   }
   for (const auto& [id, member] : before) {
-    if (member.is_attached && switch_) {
+    if (member.is_attached) {
       switch_->Detach(id);
     }
   }
 }
 
-// Why an instance cannot be on the uplink whatever it does; empty if it can. Against those merged before it.
-std::string Uplink::FaultOf(const UplinkInstance& instance) const {
-  const UplinkIdentity identity = instance.Identity();
+void Uplink::Adopt(Member& member, const UplinkInstance& instance, const std::string& fault, bool is_retried) {
+  const bool stays = member.is_attached && fault.empty() && member.instance.IsSamePlace(instance);
+  const bool is_new = member.is_refused || !member.instance.IsSamePlace(instance);
+  if (stays && member.instance.allow != instance.allow) {
+    switch_->SetAllow(instance.id, instance.allow);
+  }
+  if (member.is_attached && !stays) {
+    switch_->Detach(instance.id);
+  }
+  member.is_attached = stays;
+  member.instance = instance;
+  member.is_refused = !fault.empty();
+  if (member.is_refused) {
+    member.fault = fault;
+    member.due.reset();
+  } else if (!stays && (is_new || is_retried)) {
+    member.failures = 0;
+    member.due = Clock::now();
+  }
+}
+
+// Why nobody can be on the uplink with these addresses; empty if one can.
+std::string Uplink::FaultOf(const UplinkIdentity& identity) const {
   if (!options_.range4.Contains(identity.ip4) || identity.ip4 == options_.range4.first_ip4()) {
     return Text(identity.ip4) + " is no instance's address in " + Text(options_.range4);
   }
@@ -178,13 +207,6 @@ std::string Uplink::FaultOf(const UplinkInstance& instance) const {
   }
   if ((identity.mac[0] & 1) != 0 || identity.mac == MacOf(options_.range4.first_ip4())) {
     return Text(identity.mac) + " is no instance's MAC";
-  }
-  for (const auto& [id, member] : members_) {
-    const UplinkIdentity other = member.instance.Identity();
-    const bool shares_ip6 = identity.ip6 && identity.ip6 == other.ip6;
-    if (other.ip4 == identity.ip4 || other.mac == identity.mac || shares_ip6) {
-      return "has an address of instance " + id;
-    }
   }
   return "";
 }
@@ -229,10 +251,7 @@ void Uplink::ApplyGrants(std::unique_lock<std::mutex>& lock) {
   std::vector<NftPolicy::Grant> wanted;
   for (const auto& [id, member] : members_) {
     const UplinkInstance& instance = member.instance;
-    if (!instance.allow.empty() && FaultOf(instance).empty() == false && member.fault.empty()) {
-      continue;
-    }
-    if (!instance.allow.empty()) {
+    if (!instance.allow.empty() && !member.is_refused) {
       wanted.push_back({.ip4 = instance.ip4, .ip6 = instance.ip6, .allow = instance.allow});
     }
   }
@@ -293,8 +312,7 @@ void Uplink::TryAttach(const std::string& id, std::unique_lock<std::mutex>& lock
   lock.lock();
   // Meanwhile it may have been removed or changed; then what was attached is let go again.
   found = members_.find(id);
-  if (found == members_.end() || found->second.instance.links_path != instance.links_path ||
-      found->second.instance.ip4 != instance.ip4) {
+  if (found == members_.end() || found->second.is_refused || !found->second.instance.IsSamePlace(instance)) {
     return;
   }
   Member& member = found->second;
@@ -306,8 +324,9 @@ void Uplink::TryAttach(const std::string& id, std::unique_lock<std::mutex>& lock
   member.failures = 0;
   member.fault.clear();
   member.due.reset();
-  switch_->Attach(std::make_unique<UplinkPort>(id, member.instance.Identity(), std::move(*attached), member.counters,
-                                               DrawKey()));
+  member.serial = ++last_serial_;
+  switch_->Attach(std::make_unique<UplinkPort>(id, member.serial, member.instance.Identity(), std::move(*attached),
+                                               member.counters, DrawKey()));
 }
 
 void Uplink::Fail(Member& member, const Error& error) {
@@ -316,6 +335,11 @@ void Uplink::Fail(Member& member, const Error& error) {
   if (member.failures <= kMostFailures) {
     member.due = Clock::now() + RetryAfter(member.failures - 1);
   }
+}
+
+std::string Uplink::down_reason() const {
+  const std::lock_guard lock(mutex_);
+  return down_reason_;
 }
 
 std::string Uplink::Json() const {

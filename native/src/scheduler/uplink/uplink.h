@@ -25,6 +25,10 @@ struct UplinkInstance {
   std::optional<Mac> mac;  // MacOf(ip4) unless given
   AllowList allow;
 
+  /// The same cable and addresses; allow lists may differ.
+  bool IsSamePlace(const UplinkInstance& other) const {
+    return links_path == other.links_path && ip4 == other.ip4 && ip6 == other.ip6 && mac == other.mac;
+  }
   UplinkIdentity Identity() const { return {.mac = mac.value_or(MacOf(ip4)), .ip4 = ip4, .ip6 = ip6, .allow = allow}; }
 };
 
@@ -45,6 +49,8 @@ class Uplink {
   /// Takes the uplink down and everything off the host.
   Result<void> Remove();
 
+  /// Why it is down; empty if it is up.
+  std::string down_reason() const;
   /// The "uplink" object of the stats.
   std::string Json() const;
   /// The "uplink" object of an instance; empty if it is not to be on the uplink.
@@ -56,7 +62,9 @@ class Uplink {
   struct Member {
     UplinkInstance instance;
     std::shared_ptr<PortCounters> counters;
+    bool is_refused = false;  // its addresses cannot be had
     bool is_attached = false;
+    uint64_t serial = 0;  // of its attachment
     std::string fault;
     uint32_t failures = 0;
     std::optional<Clock::time_point> due;  // of the next try to attach; none while attached or given up
@@ -69,7 +77,10 @@ class Uplink {
   void Work();
   void CarryOut(std::unique_lock<std::mutex>& lock);
   void Merge(const std::vector<UplinkInstance>& instances, const std::string& retry_id);
-  std::string FaultOf(const UplinkInstance& instance) const;
+  void Adopt(Member& member, const UplinkInstance& instance, const std::string& fault, bool is_retried);
+  std::string FaultOf(const UplinkIdentity& identity) const;
+  void OnLostPort(const std::string& id, uint64_t serial, const std::string& why, bool may_return);
+  void OnLostTap(const std::string& why);
   void ApplyGrants(std::unique_lock<std::mutex>& lock);
   void AttachDue(std::unique_lock<std::mutex>& lock);
   void TryAttach(const std::string& id, std::unique_lock<std::mutex>& lock);
@@ -89,6 +100,7 @@ class Uplink {
   std::string down_reason_;
   std::map<std::string, Member> members_;
   std::vector<NftPolicy::Grant> grants_;  // as they are in the table
+  uint64_t last_serial_ = 0;
   uint32_t reopen_failures_ = 0;
   std::optional<Clock::time_point> reopen_due_;
 

@@ -7,9 +7,10 @@
 
 namespace junction::scheduler {
 
-UplinkPort::UplinkPort(std::string id, UplinkIdentity identity, NicAttachment nic,
+UplinkPort::UplinkPort(std::string id, uint64_t serial, UplinkIdentity identity, NicAttachment nic,
                        std::shared_ptr<PortCounters> counters, const RssKey& key)
     : id_(std::move(id)),
+      serial_(serial),
       identity_(std::move(identity)),
       nic_(std::move(nic)),
       counters_(std::move(counters)),
@@ -27,8 +28,8 @@ UplinkPort::UplinkPort(std::string id, UplinkIdentity identity, NicAttachment ni
 bool UplinkPort::Put(std::span<const uint8_t> head, std::span<const uint8_t> rest, const FrameMeta& meta) {
   const auto length_bytes = static_cast<uint32_t>(head.size() + rest.size());
   const uint32_t active = nic_.view().header().active_queue_pairs.load(std::memory_order_relaxed);
-  const uint32_t pair = QueuePairOf(key_, head.data(), static_cast<uint32_t>(head.size()), active,
-                                    nic_.view().geometry.queue_pair_count);
+  const uint32_t pair =
+      QueuePairOf(key_, head.data(), static_cast<uint32_t>(head.size()), active, nic_.view().geometry.queue_pair_count);
   uint8_t* const place = to_[pair]->Reserve(length_bytes);
   if (place == nullptr) {
     return false;

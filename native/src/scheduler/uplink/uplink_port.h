@@ -19,8 +19,9 @@ namespace junction::scheduler {
 /// An attached instance. Belongs to the switch's thread once it is handed over.
 class UplinkPort {
  public:
-  UplinkPort(std::string id, UplinkIdentity identity, NicAttachment nic, std::shared_ptr<PortCounters> counters,
-             const RssKey& key);
+  /// `serial`: which of the attachments of this id it is.
+  UplinkPort(std::string id, uint64_t serial, UplinkIdentity identity, NicAttachment nic,
+             std::shared_ptr<PortCounters> counters, const RssKey& key);
 
   /// Puts a frame into a ring of the instance: `head`, then `rest`. False if there is no room. The instance sees it after Flush.
   bool Put(std::span<const uint8_t> head, std::span<const uint8_t> rest, const FrameMeta& meta);
@@ -38,11 +39,13 @@ class UplinkPort {
   bool is_broken() const;
 
   const std::string& id() const { return id_; }
+  uint64_t serial() const { return serial_; }
   UplinkIdentity& identity() { return identity_; }
   const NicAttachment& nic() const { return nic_; }
   PortCounters& counters() { return *counters_; }
 
   // The switch's own notes.
+  uint64_t number = 0;
   bool is_active = false;   // on its list of those to serve
   bool is_touched = false;  // something was put since the last Flush
 
@@ -50,6 +53,7 @@ class UplinkPort {
   std::atomic<uint32_t>& doorbell() const { return nic_.view().header().ports[kUplinkPort].peer_doorbell; }
 
   std::string id_;
+  uint64_t serial_;
   UplinkIdentity identity_;
   NicAttachment nic_;
   std::shared_ptr<PortCounters> counters_;

@@ -110,10 +110,8 @@ Result<std::unique_ptr<UplinkSetup>> UplinkSetup::Make(const UplinkOptions& opti
 }
 
 Result<void> UplinkSetup::OpenTap() {
-  const TapOptions wanted = {.name = options_.device,
-                             .range4 = options_.range4,
-                             .range6 = options_.range6,
-                             .mtu_bytes = options_.mtu_bytes};
+  const TapOptions wanted = {
+      .name = options_.device, .range4 = options_.range4, .range6 = options_.range6, .mtu_bytes = options_.mtu_bytes};
   auto tap = TapDevice::Open(wanted);
   // A killed daemon's descriptors are closed one by one: the lock that let us start may go before the device.
   for (int tries = 0; !tap && tap.error().code == EBUSY && tries < kBusyTries; ++tries) {

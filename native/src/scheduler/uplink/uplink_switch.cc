@@ -13,7 +13,6 @@
 #include <cstring>
 #include <utility>
 
-#include "nic/wake_instance.h"
 #include "scheduler/uplink/vnet_header.h"
 
 namespace junction::scheduler {
@@ -133,9 +132,10 @@ void UplinkSwitch::Insert(std::unique_ptr<UplinkPort> port) {
   UplinkPort& inserted = *port;
   if (!Watch(inserted.nic().lease_fd(), kLeaseTag | number) ||
       !Watch(inserted.nic().peer_event_fd(), kRingTag | number)) {
-    events_.on_lost_port(inserted.id(), "epoll");
+    events_.on_lost_port(inserted.id(), inserted.serial(), "it cannot be watched", false);
     return;
   }
+  inserted.number = number;
   by_mac_[inserted.identity().mac] = &inserted;
   by_ip4_[inserted.identity().ip4] = &inserted;
   if (inserted.identity().ip6) {
@@ -159,6 +159,13 @@ void UplinkSwitch::Remove(uint64_t number) {
   std::erase(active_, port);
   std::erase(touched_, port);
   ports_.erase(found);
+}
+
+void UplinkSwitch::Lose(uint64_t number, const std::string& why, bool may_return) {
+  const std::string id = ports_.at(number)->id();
+  const uint64_t serial = ports_.at(number)->serial();
+  Remove(number);
+  events_.on_lost_port(id, serial, why, may_return);
 }
 
 void UplinkSwitch::Run() {
@@ -196,12 +203,10 @@ void UplinkSwitch::OnEvent(uint64_t tag, uint32_t events) {
   }
   UplinkPort& port = *found->second;
   if ((tag & ~kNumberMask) == kLeaseTag) {
-    const std::string id = port.id();
-    Remove(number);
-    events_.on_lost_port(id, "the instance's monitor ended the lease");
+    Lose(number, "the instance's monitor ended the lease", true);
     return;
   }
-  DrainEvent(port.nic().peer_event_fd());
+  port.nic().DrainEvents();
   if (!port.is_active) {
     port.is_active = true;
     active_.push_back(&port);
@@ -223,13 +228,21 @@ void UplinkSwitch::OnOrders() {
 
 void UplinkSwitch::ServePorts() {
   // In place: those that have more stay, in their order.
-  std::erase_if(active_, [this](UplinkPort* port) {
+  std::vector<uint64_t> broken;
+  std::erase_if(active_, [&](UplinkPort* port) {
+    if (port->is_broken()) {
+      broken.push_back(port->number);
+      return true;
+    }
     if (ServePort(*port) || !port->Sleep()) {
       return false;
     }
     port->is_active = false;
     return true;
   });
+  for (const uint64_t number : broken) {
+    Lose(number, "its rings make no sense", false);
+  }
 }
 
 // True if there may be more.
@@ -283,9 +296,9 @@ void UplinkSwitch::PassFromInstance(UplinkPort& port, const FrameView& frame) {
 }
 
 void UplinkSwitch::PassToHost(UplinkPort& port, std::span<const uint8_t> head, std::span<const uint8_t> rest,
-                              const virtio_net_hdr& vnet) {
+                              const VnetHeader& vnet) {
   // writev reads only.
-  const iovec parts[3] = {{const_cast<virtio_net_hdr*>(&vnet), sizeof(vnet)},
+  const iovec parts[3] = {{const_cast<VnetHeader*>(&vnet), sizeof(vnet)},
                           {const_cast<uint8_t*>(head.data()), head.size()},
                           {const_cast<uint8_t*>(rest.data()), rest.size()}};
   if (!tap_.valid() || writev(tap_.get(), parts, rest.empty() ? 2 : 3) < 0) {
@@ -308,7 +321,7 @@ UplinkPort* UplinkSwitch::FindReceiver(const FrameRoute& route) {
 void UplinkSwitch::ServeTap() {
   uint32_t bytes = 0;
   for (uint32_t frames = 0; frames < kTurnFrames && bytes < kTurnBytes; ++frames) {
-    virtio_net_hdr vnet{};
+    VnetHeader vnet{};
     const iovec parts[2] = {{&vnet, sizeof(vnet)}, {buffer_.data(), buffer_.size()}};
     const ssize_t size = readv(tap_.get(), parts, 2);
     if (size < 0) {
@@ -325,7 +338,7 @@ void UplinkSwitch::ServeTap() {
   }
 }
 
-void UplinkSwitch::PassFromTap(const virtio_net_hdr& vnet, std::span<const uint8_t> frame) {
+void UplinkSwitch::PassFromTap(const VnetHeader& vnet, std::span<const uint8_t> frame) {
   if (frame.size() < kMinFrame_bytes || frame.size() > kMaxFrame_bytes) {
     tap_counters_.Drop(DropReason::kMalformed);
     return;

@@ -14,6 +14,7 @@
 #include "base/error.h"
 #include "base/unique_fd.h"
 #include "scheduler/uplink/uplink_port.h"
+#include "scheduler/uplink/vnet_header.h"
 
 namespace junction::scheduler {
 
@@ -24,7 +25,8 @@ struct SwitchOptions {
 
 /// How a port or the TAP was lost; called on the switch's thread, which must not be blocked.
 struct SwitchEvents {
-  std::function<void(const std::string& id, const std::string& why)> on_lost_port;
+  /// `may_return`: it is worth a try to attach it again.
+  std::function<void(const std::string& id, uint64_t serial, const std::string& why, bool may_return)> on_lost_port;
   std::function<void(const std::string& why)> on_lost_tap;
 };
 
@@ -58,16 +60,17 @@ class UplinkSwitch {
   bool Watch(int fd, uint64_t tag);
   void Insert(std::unique_ptr<UplinkPort> port);
   void Remove(uint64_t number);
+  void Lose(uint64_t number, const std::string& why, bool may_return);
   UplinkPort* FindById(const std::string& id, uint64_t* number = nullptr);
 
   void ServePorts();
   bool ServePort(UplinkPort& port);
   void PassFromInstance(UplinkPort& port, const FrameView& frame);
   void PassToHost(UplinkPort& port, std::span<const uint8_t> head, std::span<const uint8_t> rest,
-                  const virtio_net_hdr& vnet);
+                  const VnetHeader& vnet);
   UplinkPort* FindReceiver(const FrameRoute& route);
   void ServeTap();
-  void PassFromTap(const virtio_net_hdr& vnet, std::span<const uint8_t> frame);
+  void PassFromTap(const VnetHeader& vnet, std::span<const uint8_t> frame);
   void LoseTap(const std::string& why);
   void Touch(UplinkPort& port);
   void FlushTouched();

@@ -51,7 +51,7 @@ uint32_t HeadersOfSegment(std::span<const uint8_t> copy, const FrameHeaders& hea
   return tcp_bytes < 20 || total > headers.end ? 0 : total;
 }
 
-std::expected<void, DropReason> AddSegmentation(virtio_net_hdr& header, const FrameMeta& meta,
+std::expected<void, DropReason> AddSegmentation(VnetHeader& header, const FrameMeta& meta,
                                                 std::span<const uint8_t> copy, const FrameHeaders& headers,
                                                 uint32_t mtu_bytes) {
   const bool is_v6 = headers.kind == FrameKind::kIp6;
@@ -65,26 +65,26 @@ std::expected<void, DropReason> AddSegmentation(virtio_net_hdr& header, const Fr
     return std::unexpected(DropReason::kOffload);
   }
   if (headers.end - headers_bytes > meta.segment_bytes) {  // else it is one segment already
-    header.gso_type = is_v6 ? VIRTIO_NET_HDR_GSO_TCPV6 : VIRTIO_NET_HDR_GSO_TCPV4;
-    header.gso_size = meta.segment_bytes;
-    header.hdr_len = static_cast<uint16_t>(headers_bytes);
+    header.gso_type = is_v6 ? kVnetGsoTcp6 : kVnetGsoTcp4;
+    header.segment_bytes = meta.segment_bytes;
+    header.header_bytes = static_cast<uint16_t>(headers_bytes);
   }
   return {};
 }
 
 }  // namespace
 
-std::expected<virtio_net_hdr, DropReason> VnetFromMeta(const FrameMeta& meta, std::span<uint8_t> copy,
-                                                       const FrameHeaders& headers, uint32_t mtu_bytes) {
-  virtio_net_hdr header{};
-  header.gso_type = VIRTIO_NET_HDR_GSO_NONE;
+std::expected<VnetHeader, DropReason> VnetFromMeta(const FrameMeta& meta, std::span<uint8_t> copy,
+                                                   const FrameHeaders& headers, uint32_t mtu_bytes) {
+  VnetHeader header{};
+  header.gso_type = kVnetGsoNone;
   if ((meta.flags & kFrameChecksumBlank) != 0) {
     if (!WantsFittingChecksum(meta, copy, headers)) {
       return std::unexpected(DropReason::kOffload);
     }
-    header.flags = VIRTIO_NET_HDR_F_NEEDS_CSUM;
-    header.csum_start = meta.checksum_start;
-    header.csum_offset = meta.checksum_offset;
+    header.flags = kVnetNeedsChecksum;
+    header.checksum_start = meta.checksum_start;
+    header.checksum_offset = meta.checksum_offset;
     const uint16_t sum = PseudoHeaderSum(copy, headers);
     copy[headers.transport + meta.checksum_offset] = static_cast<uint8_t>(sum >> 8);
     copy[headers.transport + meta.checksum_offset + 1U] = static_cast<uint8_t>(sum);
@@ -94,25 +94,25 @@ std::expected<virtio_net_hdr, DropReason> VnetFromMeta(const FrameMeta& meta, st
       return std::unexpected(added.error());
     }
   }
-  if (header.gso_type == VIRTIO_NET_HDR_GSO_NONE && headers.end - kNetworkOffset > mtu_bytes) {
+  if (header.gso_type == kVnetGsoNone && headers.end - kNetworkOffset > mtu_bytes) {
     return std::unexpected(DropReason::kTooLong);
   }
   return header;
 }
 
-FrameMeta MetaFromVnet(const virtio_net_hdr& header) {
+FrameMeta MetaFromVnet(const VnetHeader& header) {
   FrameMeta meta;
-  if ((header.flags & VIRTIO_NET_HDR_F_NEEDS_CSUM) != 0) {
+  if ((header.flags & kVnetNeedsChecksum) != 0) {
     meta.flags |= kFrameChecksumBlank;
-    meta.checksum_start = header.csum_start;
-    meta.checksum_offset = header.csum_offset;
-  } else if ((header.flags & VIRTIO_NET_HDR_F_DATA_VALID) != 0) {
+    meta.checksum_start = header.checksum_start;
+    meta.checksum_offset = header.checksum_offset;
+  } else if ((header.flags & kVnetDataValid) != 0) {
     meta.flags |= kFrameChecksumGood;
   }
-  const int gso = header.gso_type & ~VIRTIO_NET_HDR_GSO_ECN;
-  if (gso == VIRTIO_NET_HDR_GSO_TCPV4 || gso == VIRTIO_NET_HDR_GSO_TCPV6) {
-    meta.flags |= gso == VIRTIO_NET_HDR_GSO_TCPV4 ? kFrameSegmentTcp4 : kFrameSegmentTcp6;
-    meta.segment_bytes = header.gso_size;
+  const int gso = header.gso_type & ~kVnetGsoEcn;
+  if (gso == kVnetGsoTcp4 || gso == kVnetGsoTcp6) {
+    meta.flags |= gso == kVnetGsoTcp4 ? kFrameSegmentTcp4 : kFrameSegmentTcp6;
+    meta.segment_bytes = header.segment_bytes;
   }
   return meta;
 }
