@@ -22,7 +22,8 @@
 //   stats  {"pid":n,"uptimeMs":n,"sampledAtUnixNs":"n","hostCores":n,
 //           "idleStates":{"heldShallow":b,"mechanism":"cpu_dma_latency|haltpoll|none","holds":n,"heldMs":n,"wakeups":n},
 //           "uplink":{"device":"...","up":b,"reason":"...","range":"10.62.0.0/16","address":"10.62.0.1","range6":"...","address6":"...",
-//                     "mtuBytes":n,"gatewayPort":n,"drops":{"<reason>":"n",...},"wakeups":"n"},
+//                     "mtuBytes":n,"dns":"<resolver to use, or empty>","gatewayPort":n,
+//                     "drops":{"<reason>":"n",...},"wakeups":"n"},
 //           "events":{"overflows":"n"},
 //           "instances":[{"id":"...","coreLimit":n,"guestSyscalls":"n","threads":n,"active":b,"lastActiveUnixNs":"n","fault":"...",
 //                         "events":"n",
@@ -57,12 +58,12 @@ struct Registration {
   std::string control_path;
   pid_t pid = 0;
   uint32_t core_limit = 1;
-  std::optional<uint32_t> number;
-  std::string links_path;  // empty: not on the uplink, and none of what follows
+  std::optional<uint32_t> number = {};
+  std::string links_path = {};  // empty: not on the uplink, and none of what follows
   Ip4 ip4 = {};
-  std::optional<Ip6> ip6;
-  std::optional<Mac> mac;
-  AllowList allow;
+  std::optional<Ip6> ip6 = {};
+  std::optional<Mac> mac = {};
+  AllowList allow = {};
 };
 
 struct SyncRequest {

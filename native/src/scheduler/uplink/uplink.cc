@@ -68,6 +68,11 @@ void Uplink::Start() {
                .ip4 = options_.range4.first_ip4(),
                .ip6 = setup_->has_ip6() ? std::optional(options_.range6->first_ip6()) : std::nullopt},
       .mtu_bytes = options_.mtu_bytes};
+  if (!setup_->resolvers().ip4.empty()) {
+    dns_ = Text(options_.range4.first_ip4());
+  } else if (!setup_->resolvers().ip6.empty() && setup_->has_ip6()) {
+    dns_ = Text(options_.range6->first_ip6());
+  }
   auto started = UplinkSwitch::Start(
       options, {.on_lost_port = [this](const std::string& id, uint64_t serial, const std::string& why,
                                        bool may_return) { OnLostPort(id, serial, why, may_return); },
@@ -354,6 +359,7 @@ std::string Uplink::Json() const {
       .String("range6", options_.range6 ? Text(*options_.range6) : "")
       .String("address6", options_.range6 ? Text(options_.range6->first_ip6()) : "")
       .Unsigned("mtuBytes", options_.mtu_bytes)
+      .String("dns", dns_)
       .Unsigned("gatewayPort", options_.gateway_port);
   if (switch_) {
     json.Raw("drops", DropsJson(switch_->tap_counters())).DecimalString("wakeups", switch_->wakeups());

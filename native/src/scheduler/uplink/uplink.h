@@ -89,6 +89,8 @@ class Uplink {
   void Fail(Member& member, const Error& error);
 
   const UplinkOptions options_;
+  std::string
+      dns_;  // whom instances ask: the TAP's address, behind which is a resolver of the host's; empty if it has none
   std::unique_ptr<UplinkSetup> setup_;  // the thread's once it runs
   std::unique_ptr<UplinkSwitch> switch_;
 

@@ -33,9 +33,10 @@ class UplinkHostTest : public testing::Test {
     outside_ = std::make_unique<Namespace>();
     const std::string other = std::to_string(outside_->thread_id());
     ASSERT_EQ(host_->Do([&] {
-      return Shell("ip link add out0 type veth peer name in0 netns " + other +
-                   " && ip addr add 198.51.100.1/24 dev out0 && ip link set out0 up"
-                   " && ip addr add 2001:db8::1/64 dev out0 nodad && ip -6 route add default via 2001:db8::2");
+      return Shell(
+          "ip link add out0 type veth peer name in0 netns " + other +
+          " && ip addr add 198.51.100.1/24 dev out0 && ip link set out0 up && ip route add default via 198.51.100.2"
+          " && ip addr add 2001:db8::1/64 dev out0 nodad && ip -6 route add default via 2001:db8::2");
     }),
               0);
     ASSERT_EQ(outside_->Do([] {
@@ -154,7 +155,7 @@ class UplinkHostTest : public testing::Test {
 
   std::string HostShellText(const std::string& command) {
     const std::string file = dir_.File("output");
-    host_->Do([&] { return Shell(command + " >" + file + " 2>&1"); });
+    host_->Do([&] { return Shell("{ " + command + "; } >" + file + " 2>&1"); });
     return Slurp(file);
   }
 
@@ -419,10 +420,10 @@ TEST_F(UplinkHostTest, TwoStacksDoNotTakeForwardingFromEachOther) {
 }
 
 TEST_F(UplinkHostTest, ARangeInUseOrAMissingProgramLeavesTheUplinkDownAndTheRestGoesOn) {
-  ASSERT_EQ(host_->Do([] { return Shell("ip addr add 10.62.9.1/24 dev lo"); }), 0);
+  ASSERT_EQ(host_->Do([] { return Shell("ip addr add 10.62.9.1/24 dev out0"); }), 0);
   Start();
   EXPECT_TRUE(Has(
-      Stats(), R"("up":false,"reason":"the range 10.62.0.0/16 clashes with the host's route to 10.62.9.0/24 by lo")"))
+      Stats(), R"("up":false,"reason":"the range 10.62.0.0/16 clashes with the host's route to 10.62.9.0/24 by out0")"))
       << Stats();
   EXPECT_EQ(HostShellText("ip link show jn-test; cat /proc/sys/net/ipv4/ip_forward"),
             "Device \"jn-test\" does not exist.\n0\n");
