@@ -17,7 +17,7 @@ export function routeOf(
     replicas
       .filter(({ id }) => ids.includes(id))
       .flatMap(({ id, endpoint }) =>
-        endpoint === undefined ? [] : [{ id, host: endpoint.host, port: endpoint.port, draining }],
+        endpoint === undefined ? [] : [{ id, ...endpoint, draining }],
       )
       .sort((a, b) => (a.id < b.id ? -1 : 1));
   return {
