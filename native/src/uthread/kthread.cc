@@ -12,6 +12,7 @@
 #include <ctime>
 
 #include "uthread/arena.h"
+#include "uthread/clock.h"
 #include "uthread/host_call.h"
 #include "uthread/kick.h"
 #include "uthread/leave.h"

@@ -7,6 +7,7 @@
 #include <csignal>
 #include <ctime>
 
+#include "uthread/clock.h"
 #include "uthread/host_call.h"
 #include "uthread/kernel_lock.h"
 #include "uthread/kick.h"
