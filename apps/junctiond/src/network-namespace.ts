@@ -21,7 +21,7 @@ export async function openNetworkNamespace(file: string, run: RunCommand): Promi
   const result = await run({
     file: 'unshare',
     args: [`--net=${file}`, 'true'],
-    env: { PATH: process.env['PATH'] ?? '/usr/sbin:/usr/bin:/sbin:/bin' },
+    env: { PATH: '/usr/sbin:/usr/bin:/sbin:/bin', LC_ALL: 'C' },
     timeoutMs: TIMEOUT_MS,
   });
   if (result.exitCode !== 0 || !isNamespace(file)) {

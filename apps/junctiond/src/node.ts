@@ -5,7 +5,13 @@ import { constants, readFileSync, writeFileSync } from 'node:fs';
 import { access, mkdir, readdir } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 
-import { type Instance, IndexPool, parseAddressRange, parseAddressRange6, type Result } from '@junctiond/instance-model';
+import {
+  type Instance,
+  IndexPool,
+  parseAddressRange,
+  parseAddressRange6,
+  type Result,
+} from '@junctiond/instance-model';
 import { ControlBlock, ProcessHandle, type SpawnOptions, useAddon } from '@junctiond/native-binding';
 import type { Logger, Telemetry } from '@junctiond/telemetry';
 

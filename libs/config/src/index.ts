@@ -43,6 +43,7 @@ export {
   telemetryFields,
   uplinkDeviceField,
 } from './shared-fields.js';
+export { addressValue } from './ip-address.js';
 export { stackNetwork, type StackNetwork } from './stack-network.js';
 export { stackNamePattern, stackPaths, type StackPaths } from './stack-paths.js';
 export { stackPorts, type StackPorts } from './stack-ports.js';

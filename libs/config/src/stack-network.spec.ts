@@ -8,7 +8,6 @@ describe('stackNetwork', () => {
     expect(stackNetwork('junction')).toMatchObject({
       device: 'jn-junction',
       range: '10.62.0.0/16',
-      table: 'junction_junction',
     });
   });
 
@@ -30,6 +29,5 @@ describe('stackNetwork', () => {
     expect(one.device).toMatch(deviceNamePattern);
     expect(one.device.slice(0, 11)).toBe('jn-e2e-123-');
     expect(one.device).not.toBe(two.device);
-    expect(stackNetwork('a-b').table).toBe('junction_a_b');
   });
 });

@@ -9,8 +9,6 @@ export interface StackNetwork {
   readonly range: string;
   /** IPv6 network of the instances. */
   readonly range6: string;
-  /** Name of the stack's table in nftables. */
-  readonly table: string;
 }
 
 /** IFNAMSIZ without the end mark (netdevice(7)); what dev_valid_name of Linux refuses, and the wildcards of nftables, are left out. */
@@ -30,7 +28,6 @@ export function stackNetwork(stack: string): StackNetwork {
     device: deviceName(stack, hash),
     range: stack === DEFAULT_STACK ? '10.62.0.0/16' : `10.${64 + Math.floor(index / 16)}.${(index % 16) * 16}.0/20`,
     range6: `${uniqueLocalPrefix(hash)}::/64`,
-    table: `junction_${stack.replaceAll('-', '_')}`,
   };
 }
 

@@ -36,7 +36,10 @@ export function decodeReplica(id: string, text: string): ReplicaRecord {
   } catch (error) {
     throw new StateError('unreadable', `the record of replica ${id} is no JSON`, { cause: error });
   }
-  const { schema, node, generation, state, host, port, linkPath, secretsRevision } = (value ?? {}) as Record<string, unknown>;
+  const { schema, node, generation, state, host, port, linkPath, secretsRevision } = (value ?? {}) as Record<
+    string,
+    unknown
+  >;
   if (
     schema !== REPLICA_SCHEMA ||
     typeof node !== 'string' ||

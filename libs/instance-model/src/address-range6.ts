@@ -2,7 +2,8 @@
 // The IPv6 range from which instances get their addresses: beside each IPv4 address one with the same index.
 import { isIPv6 } from 'node:net';
 
-import { addressValue } from './network-rule.js';
+import { addressValue } from '@junctiond/config';
+
 import { fail, ok, type Result } from './result.js';
 
 /** An IPv6 /64; its first address is the host's, the others are for instances. */

@@ -41,7 +41,6 @@ export {
 } from './instance-state.js';
 export { type JunctionConfig, renderJunctionConfig } from './junction-config.js';
 export {
-  addressValue,
   MAX_NETWORK_RULES,
   type NetworkRule,
   parseNetwork,

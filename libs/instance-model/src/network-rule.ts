@@ -2,6 +2,8 @@
 // What an instance may reach although the node's policy forbids it, as people write it and as it is enforced.
 import { isIPv4, isIPv6 } from 'node:net';
 
+import { addressValue } from '@junctiond/config';
+
 import { fail, ok, type Result } from './result.js';
 
 /** A destination: TCP and UDP to any address of a network. */
@@ -19,8 +21,9 @@ export const MAX_NETWORK_RULES = 64;
 export function parseNetworkRule(text: string): Result<NetworkRule> {
   const bracketed = /^\[([^\]]+)\](?::(\d{1,5}))?$/.exec(text);
   const plain = /^([\d.]+(?:\/\d{1,2})?)(?::(\d{1,5}))?$/.exec(text);
-  const [, network, portText] = bracketed ?? plain ?? [undefined, text, undefined];
-  const to = parseNetwork(network ?? '');
+  const match = bracketed ?? plain;
+  const portText = match?.[2];
+  const to = parseNetwork(match?.[1] ?? text);
   if (!to.ok) {
     return fail(`${JSON.stringify(text)}: ${to.error}`);
   }
@@ -63,17 +66,4 @@ export function parseNetwork(text: string): Result<string> {
     return fail(`has host bits set below /${prefix}`);
   }
   return ok(`${bits === 32 ? address : new URL(`http://[${address}]/`).hostname.slice(1, -1)}/${prefix}`);
-}
-
-/** A valid address as a number of 32 or 128 bits. */
-export function addressValue(address: string): bigint {
-  if (isIPv4(address)) {
-    return address.split('.').reduce((sum, octet) => sum * 256n + BigInt(octet), 0n);
-  }
-  // The URL parser writes every form (embedded IPv4 too) as groups of hex digits with one `::`.
-  const [head = '', tail] = new URL(`http://[${address}]/`).hostname.slice(1, -1).split('::');
-  const groupsOf = (part: string): string[] => (part === '' ? [] : part.split(':'));
-  const [first, last] = [groupsOf(head), groupsOf(tail ?? '')];
-  const zeros = tail === undefined ? [] : Array.from({ length: 8 - first.length - last.length }, () => '0');
-  return [...first, ...zeros, ...last].reduce((sum, group) => sum * 65_536n + BigInt(`0x${group}`), 0n);
 }

@@ -10,9 +10,7 @@ function valueOf<T>(result: Result<T>): T {
 }
 
 /** A node's network for tests; on the host's network unless `change` says otherwise. */
-export function networkFixture(
-  change: Partial<NetworkSettings> & { readonly range4?: string } = {},
-): NetworkSettings {
+export function networkFixture(change: Partial<NetworkSettings> & { readonly range4?: string } = {}): NetworkSettings {
   const { range4 = '10.62.0.0/16', ...rest } = change;
   return {
     range: valueOf(parseAddressRange(range4)),

@@ -7,7 +7,8 @@ const uplink = '10.62.0.1';
 
 describe('instanceResolvConf', () => {
   it("keeps the host's resolvers, search list and options", () => {
-    const text = '# made by hand\nsearch example.com\nnameserver 192.0.2.53\nnameserver 2001:db8::53\noptions ndots:2\nsortlist x\n';
+    const text =
+      '# made by hand\nsearch example.com\nnameserver 192.0.2.53\nnameserver 2001:db8::53\noptions ndots:2\nsortlist x\n';
     expect(instanceResolvConf(text, uplink)).toBe(
       'nameserver 192.0.2.53\nnameserver 2001:db8::53\nsearch example.com\noptions ndots:2\n',
     );
@@ -24,9 +25,7 @@ describe('instanceResolvConf', () => {
     const text = ['127.0.0.1', '127.0.0.2', '192.0.2.1', '192.0.2.2', '192.0.2.3']
       .map((server) => `nameserver ${server}\n`)
       .join('');
-    expect(instanceResolvConf(text, uplink)).toBe(
-      'nameserver 10.62.0.1\nnameserver 192.0.2.1\nnameserver 192.0.2.2\n',
-    );
+    expect(instanceResolvConf(text, uplink)).toBe('nameserver 10.62.0.1\nnameserver 192.0.2.1\nnameserver 192.0.2.2\n');
   });
 
   it('asks the uplink where the host names none', () => {

@@ -19,7 +19,10 @@ export interface FunctionFailure extends ReplicaFailure {
 }
 
 /** Of two failures the later one. */
-export function laterFailure(a: FunctionFailure | undefined, b: FunctionFailure | undefined): FunctionFailure | undefined {
+export function laterFailure(
+  a: FunctionFailure | undefined,
+  b: FunctionFailure | undefined,
+): FunctionFailure | undefined {
   return a === undefined || (b !== undefined && b.atMs > a.atMs) ? b : a;
 }
 
