@@ -122,7 +122,7 @@ export const networkFields = {
     env: 'JUNCTION_JUNCTIOND_INSTANCE_MTU',
     default: 1500,
     min: 1280, // RFC 8200, 5
-    max: 65_535,
+    max: 65_521, // of a TAP: 65,535 with the Ethernet header
     doc: 'MTU in bytes between instances and the outside.',
   }),
 };
@@ -132,6 +132,6 @@ export const uplinkDeviceField = text({
   env: 'JUNCTION_UPLINK_DEVICE',
   default: ({ paths }) => stackNetwork(paths.stack).device,
   pattern: deviceNamePattern,
-  shape: '1 to 15 of a-z A-Z 0-9 - _ .',
+  shape: '1 to 15 of a-z A-Z 0-9 - _',
   doc: 'TAP device through which instances reach the outside and the host reaches them; by the name of the stack unless set.',
 });

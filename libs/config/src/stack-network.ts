@@ -11,8 +11,8 @@ export interface StackNetwork {
   readonly range6: string;
 }
 
-/** IFNAMSIZ without the end mark (netdevice(7)); what dev_valid_name of Linux refuses, and the wildcards of nftables, are left out. */
-export const deviceNamePattern = /^[A-Za-z0-9_.-]{1,15}$/;
+/** IFNAMSIZ without the end mark (netdevice(7)); no character that means something to a shell or to nftables. */
+export const deviceNamePattern = /^[A-Za-z0-9_-]{1,15}$/;
 
 const MAX_DEVICE_NAME = 15;
 const DEFAULT_STACK = 'junction';

@@ -35,7 +35,7 @@ interface StackStatus {
   readonly userFile: string;
   readonly passwordFile: string;
   readonly processes: readonly ProcessStatus[];
-  readonly instances: readonly { id: string; pid: number; rssBytes: number }[];
+  readonly instances: readonly { id: string; pid: number; rssBytes: number; ip: string }[];
   /** Null where instances use the host's network, or it is not there. */
   readonly uplink: UplinkState | null;
   /** Undefined when the gateway does not answer. */
@@ -159,8 +159,8 @@ function render(status: StackStatus): string {
     );
   }
   if (status.instances.length > 0) {
-    const rows = status.instances.map((row) => [row.id, String(row.pid), mb(row.rssBytes)]);
-    parts.push(table([['instance', 'pid', 'memory'], ...rows]));
+    const rows = status.instances.map((row) => [row.id, String(row.pid), mb(row.rssBytes), row.ip || '-']);
+    parts.push(table([['instance', 'pid', 'memory', 'address'], ...rows]));
   }
   return parts.join('\n');
 }
@@ -176,7 +176,7 @@ export async function status(options: { readonly json?: boolean }, settings: Sta
     userFile: settings.paths.basicAuthUserFile,
     passwordFile: settings.paths.basicAuthPasswordFile,
     processes: rows,
-    instances: runningInstances(settings.paths).map(({ id, pid, rssBytes }) => ({ id, pid, rssBytes })),
+    instances: runningInstances(settings.paths).map(({ id, pid, rssBytes, ip }) => ({ id, pid, rssBytes, ip })),
     uplink: uplinkState(settings.network) ?? null,
     functions: rows.some((row) => row.name === 'gateway' && row.state === 'running')
       ? await functions(settings)
