@@ -66,6 +66,8 @@ const char* Text(CloneStep step) {
       return "shut itself off";
     case CloneStep::kAttach:
       return "attach";
+    case CloneStep::kNic:
+      return "take up its NIC";
   }
   return "do what is unknown";
 }

@@ -27,7 +27,7 @@ namespace junction {
 namespace {
 
 constexpr int kPatience_ms = 10'000;
-constexpr size_t kMaxDescriptors = 16;
+constexpr size_t kMaxDescriptors = 24;
 
 int64_t Now_ms() {
   timespec now{};

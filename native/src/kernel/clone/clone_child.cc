@@ -98,7 +98,9 @@ class Child {
       return count;
     }
     if (order.magic != kRequestMagic || order.cgroup_count > kCloneMaxCgroups ||
-        count != static_cast<int64_t>(kCloneFixedDescriptors + order.cgroup_count)) {
+        order.nic_port_count > kCloneMaxNicPorts ||
+        count != static_cast<int64_t>(kCloneFixedDescriptors + order.cgroup_count +
+                                      CloneNicDescriptors(order.nic_port_count))) {
       return -EPROTO;
     }
     order_.cgroup_count = order.cgroup_count;
