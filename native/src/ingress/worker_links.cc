@@ -30,7 +30,7 @@ void WorkerLinks::OnAttached(const std::shared_ptr<Replica>& replica, NicAttachm
     link->link = *added;
     link->pool = pool;
     link->link->context = link.get();
-    auto watched = core_.loop.Add(link->link->event_fd(), EPOLLIN | EPOLLET, link->event);
+    auto watched = core_.loop.Add(link->link->event_fd(), EPOLLIN, link->event);
     if (watched) {
       link->is_watched = true;
       watched = core_.loop.Add(link->link->lease_fd(), EPOLLIN | EPOLLRDHUP, link->lease);
@@ -67,7 +67,7 @@ void WorkerLinks::Watch(link::Link& link) {
     return;  // still being added
   }
   auto& owner = *static_cast<WorkerLink*>(link.context);
-  if (const auto added = core_.loop.Add(link.event_fd(), EPOLLIN | EPOLLET, owner.event); !added) {
+  if (const auto added = core_.loop.Add(link.event_fd(), EPOLLIN, owner.event); !added) {
     core_.events.OnError("a link cannot be listened to: " + added.error().message);
   } else {
     owner.is_watched = true;

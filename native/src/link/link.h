@@ -31,7 +31,7 @@ class Link {
   /// The instance's address behind this link and `port` there.
   net::Endpoint RemoteOf(uint16_t port) const;
 
-  /// Readable (edge-triggered; nobody reads it) when the instance rang.
+  /// Readable when the instance rang, until OnEvent.
   int event_fd() const { return attachment_.peer_event_fd(); }
   /// EPOLLHUP once the instance is gone.
   int lease_fd() const { return attachment_.lease_fd(); }

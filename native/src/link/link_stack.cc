@@ -44,6 +44,10 @@ uint64_t Random(void*) {
 
 std::unique_ptr<LinkStack> LinkStack::Make(LinkOwner& owner) {
   std::unique_ptr<LinkStack> links(new LinkStack(owner));
+  for (uint32_t& word : links->rss_key_.words) {
+    word = static_cast<uint32_t>(Random(nullptr));
+  }
+  links->rss_key_.spread = Random(nullptr);
   net::StackOptions options;
   options.has_loopback = false;
   links->stack_ = net::NewStack({.allocate = &Allocate, .free = &Free, .random = &Random}, options);
@@ -270,6 +274,7 @@ void LinkStack::OnEvent(Link& link, uint64_t now_ns) {
   if (link.is_lost_) {
     return;
   }
+  link.attachment_.DrainEvents();
   link.was_rung_ = true;
   Activate(link);
   if (link.users_ == 0) {

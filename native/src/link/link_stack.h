@@ -18,6 +18,7 @@
 #include "base/error.h"
 #include "link/link.h"
 #include "net/stack.h"
+#include "nic/rss.h"
 
 namespace junction::link {
 
@@ -25,7 +26,7 @@ namespace junction::link {
 class LinkOwner {
  public:
   virtual ~LinkOwner() = default;
-  /// Listen to link.event_fd() (edge-triggered), or not for the time being: it rings in vain.
+  /// Listen to link.event_fd() (level-triggered), or not for the time being: it rings in vain.
   virtual void Watch(Link& link) = 0;
   virtual void Unwatch(Link& link) = 0;
   /// The link is no more (see is_lost). Call Remove, but not from here.
@@ -112,6 +113,7 @@ class LinkStack {
   uint64_t retry_gap_ns_ = 0;
   bool needs_flush_ = false;
   LinkCounters counters_;
+  RssKey rss_key_;
 };
 
 }  // namespace junction::link

@@ -304,9 +304,7 @@ void FakeInstance::Kill() {
 }
 
 void FakeInstance::Pause() {
-  std::promise<void> paused;
-  is_paused_ = true;
-  Do([&] {});
+  Do([this] { is_paused_ = true; });
 }
 
 void FakeInstance::Resume() {
