@@ -131,13 +131,22 @@ AttachedNic::AttachedNic(NicAttachment leased)
   }
 }
 
+bool AttachedNic::HasFrames() const {
+  for (const QueuePair& pair : queue_pairs) {
+    if (pair.from_instance.HasFrames()) {
+      return true;
+    }
+  }
+  return false;
+}
+
 Napi::Function NicPortObject::Define(Napi::Env env) {
   return DefineClass(
       env, "NicPort",
       {InstanceMethod<&NicPortObject::Info>("info"), InstanceMethod<&NicPortObject::Send>("send"),
        InstanceMethod<&NicPortObject::Receive>("receive"), InstanceMethod<&NicPortObject::Counters>("counters"),
-       InstanceMethod<&NicPortObject::Wait>("wait"), InstanceMethod<&NicPortObject::IsLost>("isLost"),
-       InstanceMethod<&NicPortObject::Close>("close")});
+       InstanceMethod<&NicPortObject::HasFrames>("hasFrames"), InstanceMethod<&NicPortObject::Wait>("wait"),
+       InstanceMethod<&NicPortObject::IsLost>("isLost"), InstanceMethod<&NicPortObject::Close>("close")});
 }
 
 NicPortObject::NicPortObject(const Napi::CallbackInfo& info) : ObjectWrap(info) {
@@ -272,6 +281,11 @@ Napi::Value NicPortObject::Counters(const Napi::CallbackInfo& info) {
   return result;
 }
 
+Napi::Value NicPortObject::HasFrames(const Napi::CallbackInfo& info) {
+  const Napi::Env env = info.Env();
+  return IsOpen(env) ? Napi::Value(Napi::Boolean::New(env, nic_->HasFrames())) : env.Undefined();
+}
+
 Napi::Value NicPortObject::Wait(const Napi::CallbackInfo& info) {
   const Napi::Env env = info.Env();
   if (!IsOpen(env)) {
@@ -282,12 +296,10 @@ Napi::Value NicPortObject::Wait(const Napi::CallbackInfo& info) {
     return env.Undefined();
   }
   PrepareToSleep(nic_->attachment.view().header().ports[nic_->attachment.answer().port].peer_doorbell, kInPoller);
-  for (const AttachedNic::QueuePair& pair : nic_->queue_pairs) {
-    if (pair.from_instance.HasFrames()) {
-      const auto deferred = Napi::Promise::Deferred::New(env);
-      deferred.Resolve(Napi::Boolean::New(env, true));
-      return deferred.Promise();
-    }
+  if (nic_->HasFrames()) {
+    const auto deferred = Napi::Promise::Deferred::New(env);
+    deferred.Resolve(Napi::Boolean::New(env, true));
+    return deferred.Promise();
   }
   auto* const work = new WaitWork(env, nic_, info[0].As<Napi::Number>().Int32Value());  // deletes itself
   work->Queue();

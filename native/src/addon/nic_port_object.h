@@ -20,6 +20,8 @@ struct AttachedNic {
 
   explicit AttachedNic(NicAttachment leased);
 
+  bool HasFrames() const;
+
   NicAttachment attachment;
   std::vector<QueuePair> queue_pairs;
 };
@@ -38,6 +40,7 @@ class NicPortObject : public Napi::ObjectWrap<NicPortObject> {
   Napi::Value Send(const Napi::CallbackInfo& info);
   Napi::Value Receive(const Napi::CallbackInfo& info);
   Napi::Value Counters(const Napi::CallbackInfo& info);
+  Napi::Value HasFrames(const Napi::CallbackInfo& info);
   Napi::Value Wait(const Napi::CallbackInfo& info);
   Napi::Value IsLost(const Napi::CallbackInfo& info);
   void Close(const Napi::CallbackInfo& info);

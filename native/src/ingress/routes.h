@@ -67,7 +67,7 @@ struct RouteSpec {
     std::string id;
     std::string host;
     uint16_t port = 0;
-    std::string link_path;
+    std::string link_path = {};
     bool draining = false;
   };
 

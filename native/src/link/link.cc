@@ -100,7 +100,8 @@ void Link::Commit(net::Device& device, uint32_t length_bytes, const FrameMeta& m
     link.queue_pairs_[0].to_instance.Commit(length_bytes, meta);
     return;
   }
-  const uint32_t at = QueuePairOf(link.stack_.rss_key_, link.scratch_.get(), length_bytes, link.ActiveQueuePairs(), link.queue_pair_count_);
+  const uint32_t at = QueuePairOf(link.stack_.rss_key_, link.scratch_.get(), length_bytes, link.ActiveQueuePairs(),
+                                  link.queue_pair_count_);
   uint8_t* const place = link.queue_pairs_[at].to_instance.Reserve(length_bytes);
   if (place == nullptr) {
     // More queue pairs have become active since Reserve, and this one is full: dropped, as by a full switch.

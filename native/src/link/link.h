@@ -85,7 +85,7 @@ class Link {
   // Where a frame is made when there are several queue pairs to choose from: which one is known when it is complete.
   std::unique_ptr<uint8_t[]> scratch_;
   uint32_t users_ = 0;       // requests in flight: it is polled while there are any
-  Node active_node_;     // in LinkStack::active_; not in it = armed (the instance rings), or muted, or lost
+  Node active_node_;         // in LinkStack::active_; not in it = armed (the instance rings), or muted, or lost
   bool wants_room_ = false;  // the stack found the ring full
   bool is_lost_ = false;
   bool was_rung_ = false;        // an event came and no frame so far

@@ -31,7 +31,6 @@ struct Pair {
 };
 
 struct Port {
-  uint32_t generation = 0;
   std::vector<Pair> pairs;
 };
 
@@ -131,10 +130,6 @@ int main(int argc, char** argv) {
     [[maybe_unused]] const ssize_t got = read(descriptors.instance_event, bytes, sizeof(bytes));
     server->Serve(std::span<const pollfd>(fds).first<LinkServer::kPollFds>(), Now_ms());
     for (uint32_t i = 0; i < ports.size(); ++i) {
-      if (const uint32_t generation = view.header().ports[i].generation.load(); generation != ports[i].generation) {
-        ports[i].generation = generation;
-        Attach(view, ports[i], i);
-      }
       Echo(view, ports[i], i, descriptors.peer_events[i]);
     }
   }

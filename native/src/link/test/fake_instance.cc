@@ -337,8 +337,8 @@ void FakeInstance::CheckGeneration(Port& port, uint64_t now_ns) {
   port.generation = generation;
   port.device.is_up = port.has_peer();
   net::ResetDevice(*stack_, port.device, now_ns);
-  // The consumer's ends go on where they are, but for the frames of the peer before: its producer waits until we have taken them.
-  port.Attach();
+  // The rings' ends go on where they are. Not to drop what is in them: frames of the new peer may be there already, behind those of the
+  // one before, and a lost SYN costs a second.
 }
 
 bool FakeInstance::PollPorts(uint64_t now_ns) {
