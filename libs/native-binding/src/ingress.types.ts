@@ -38,6 +38,8 @@ export interface IngressOptions {
   defaultNamespace?: string;
   /** The scheduler's doorbell page; absent or missing file: nothing is rung. */
   schedulerDoorbellPath?: string;
+  /** The node's event queue: gets an event whenever a sleeping instance with an `instanceNumber` is woken. Absent or missing file: nothing is posted. */
+  eventQueuePath?: string;
 }
 
 export interface IngressEvents {
@@ -62,6 +64,8 @@ export interface RouteReplica {
    * `host` and `port`, and the link is tried again. Empty or absent = always `host` and `port`.
    */
   linkPath?: string;
+  /** Of the instance in the event queue, 1 to 2^24 - 1; 0 or absent = none. */
+  instanceNumber?: number;
   /** `draining`: finishes what is in flight, gets nothing new. A replica that is gone from the list is treated the same. */
   state: 'ready' | 'draining';
 }

@@ -48,6 +48,15 @@ class FieldReader {
     }
   }
 
+  /// Leaves `out` when the field is absent.
+  template <typename Number>
+  void OptionalCount(const char* name, Number& out) {
+    const Napi::Value value = Get(name);
+    if (!value.IsUndefined() && !value.IsEmpty()) {
+      Count(name, out);
+    }
+  }
+
   void Flag(const char* name, bool& out) {
     const Napi::Value value = Get(name);
     if (value.IsBoolean()) {
@@ -164,6 +173,7 @@ Result<ingress::IngressOptions> ReadIngressOptions(const Napi::Value& value) {
   fields.Text("apiSocketPath", options.api_socket_path);
   fields.Text("defaultNamespace", options.default_namespace);
   fields.Text("schedulerDoorbellPath", options.scheduler_doorbell_path);
+  fields.Text("eventQueuePath", options.event_queue_path);
   fields.Count("workers", options.workers);
   fields.Count("spinUs", options.spin_us);
   fields.Count("maxConnections", options.max_connections);
@@ -209,6 +219,7 @@ Result<ingress::RouteUpdate> ReadRouteUpdate(const Napi::Value& value) {
       replica_fields.Count("port", replica.port);
       replica_fields.Text("state", state);
       replica_fields.OptionalText("linkPath", replica.link_path);
+      replica_fields.OptionalCount("instanceNumber", replica.instance_number);
       if (state != "ready" && state != "draining") {
         replica_fields.Fault("state", "ready or draining");
       }

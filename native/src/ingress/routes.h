@@ -32,7 +32,8 @@ struct Replica {
   std::string host;
   uint16_t port = 0;
   SocketAddress address;
-  std::string link_path;  // where its instance gives out links; empty = none
+  std::string link_path;         // where its instance gives out links; empty = none
+  uint32_t instance_number = 0;  // in the node's event queue; 0 = none
   // Requests under way over all workers. Relaxed: it steers balancing and max_inflight, it guards nothing.
   alignas(64) std::atomic<uint32_t> inflight{0};
   bool is_link_wanted = false;  // the link keeper knows of it; the control side's alone
@@ -68,6 +69,7 @@ struct RouteSpec {
     std::string host;
     uint16_t port = 0;
     std::string link_path = {};
+    uint32_t instance_number = 0;
     bool draining = false;
   };
 

@@ -8,6 +8,11 @@
 #include "ingress/upstreams.h"
 
 namespace junction::ingress {
+namespace {
+
+constexpr uint64_t kLookEvery_ns = 1'000'000'000;
+
+}  // namespace
 
 WorkerLinks::~WorkerLinks() = default;
 
@@ -93,6 +98,24 @@ void WorkerLinks::OnLost(link::Link& link, const char* why) {
     owner.pool = nullptr;
   }
   DropIfUnused(owner);
+}
+
+void WorkerLinks::OnRang(link::Link& link, uint32_t queue_pair) {
+  const auto& owner = *static_cast<const WorkerLink*>(link.context);
+  if (core_.options.event_queue_path.empty() || owner.pool == nullptr || owner.pool->replica->instance_number == 0) {
+    return;
+  }
+  const uint64_t now_ns = core_.loop.now_ns();
+  if (!event_queue_ && now_ns >= next_look_ns_) {
+    next_look_ns_ = now_ns + kLookEvery_ns;
+    if (auto opened = EventQueue::Open(core_.options.event_queue_path)) {
+      event_queue_.emplace(std::move(*opened));
+    }
+  }
+  if (event_queue_) {
+    // A full queue counts what it loses, and the instance was rung anyway.
+    (void)event_queue_->Post({.instance = owner.pool->replica->instance_number, .queue_pair = queue_pair});
+  }
 }
 
 void WorkerLinks::Leave(WorkerLink& link) {

@@ -2,12 +2,14 @@
 #pragma once
 
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
 #include "ingress/replica_pool.h"
 #include "ingress/worker_core.h"
 #include "link/link_stack.h"
+#include "nic/event_queue.h"
 
 namespace junction::ingress {
 
@@ -63,6 +65,7 @@ class WorkerLinks : private link::LinkOwner {
   void Watch(link::Link& link) override;
   void Unwatch(link::Link& link) override;
   void OnLost(link::Link& link, const char* why) override;
+  void OnRang(link::Link& link, uint32_t queue_pair) override;
   /// Gives the link back once its last connection is closed.
   void DropIfUnused(WorkerLink& link);
 
@@ -72,6 +75,8 @@ class WorkerLinks : private link::LinkOwner {
   std::unique_ptr<link::LinkStack> stack_;  // null until there is a first link
   std::vector<std::unique_ptr<WorkerLink>> links_;
   std::vector<WorkerLink*> unused_;
+  std::optional<EventQueue> event_queue_;
+  uint64_t next_look_ns_ = 0;  // for the event queue, while there is none
 };
 
 }  // namespace junction::ingress

@@ -114,12 +114,15 @@ void Link::Commit(net::Device& device, uint32_t length_bytes, const FrameMeta& m
 
 void Link::Flush(net::Device& device) {
   Link& link = Of(device);
-  bool has_published = false;
-  for (uint32_t i = 0; i < link.queue_pair_count_; ++i) {
-    has_published |= link.queue_pairs_[i].to_instance.Publish();
+  uint32_t first_published = link.queue_pair_count_;
+  for (uint32_t i = link.queue_pair_count_; i-- > 0;) {
+    if (link.queue_pairs_[i].to_instance.Publish()) {
+      first_published = i;
+    }
   }
-  if (has_published && link.attachment_.RingInstance()) {
+  if (first_published < link.queue_pair_count_ && link.attachment_.RingInstance()) {
     ++link.stack_.counters_.instance_rings;
+    link.stack_.owner_.OnRang(link, first_published);
   }
 }
 

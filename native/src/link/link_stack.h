@@ -31,6 +31,8 @@ class LinkOwner {
   virtual void Unwatch(Link& link) = 0;
   /// The link is no more (see is_lost). Call Remove, but not from here.
   virtual void OnLost(Link& link, const char* why) = 0;
+  /// An instance that slept was woken for frames in this queue pair.
+  virtual void OnRang(Link&, uint32_t) {}
 };
 
 class LinkStack {

@@ -216,6 +216,27 @@ TEST_F(LinkTest, EachWorkerHasALinkOfItsOwn) {
   EXPECT_EQ(Metrics().link_fallbacks, 0u);
 }
 
+TEST_F(LinkTest, TellsTheSchedulerOfInstancesThatItWakes) {
+  link::FakeInstance instance({});
+  instance.ServeHttp(kGuestPort, Ok("hello"));
+  options_.event_queue_path = api_path() + ".events";
+  auto queue = EventQueue::Create(options_.event_queue_path);
+  ASSERT_TRUE(queue.has_value());
+  Start();
+  RouteSpec route = RouteTo(instance.link_path(), kGuestPort);
+  route.replicas[0].instance_number = 77;
+  Apply({route});
+  // The instance sleeps as soon as it has nothing to do: sooner or later it is found asleep.
+  std::optional<NicEvent> event;
+  for (int i = 0; i < 10'000 && !event; ++i) {
+    EXPECT_EQ(Exchange(kGet).body, "hello");
+    event = queue->Take();
+  }
+  ASSERT_TRUE(event.has_value());
+  EXPECT_EQ(event->instance, 77u);
+  EXPECT_EQ(event->queue_pair, 0u);
+}
+
 TEST_F(LinkTest, ServesManyClientsThatLeaveBothSidesIdleInBetween) {
   for (const uint32_t spin_us : {0, 100}) {
     options_.spin_us = spin_us;
