@@ -99,6 +99,7 @@ struct Instance {
   void* fd_transit;     // fd_transit.cc
   void* net;            // instance_net.cc; null: no NIC
   List own_ports;       // HostSocket::own_port_node: UDP sockets whose port is the host's choice (inet_ports.cc)
+  List net_sockets;     // NetSocket::all_node: inet sockets on the instance's own stack
   uint64_t next_inode;  // of pipes, sockets, anonymous files
   uint64_t next_memory_id;
   uint64_t random_key[4];                   // random.cc; zero = not seeded yet
