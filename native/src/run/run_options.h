@@ -40,13 +40,17 @@ struct RunOptions {
   std::string cwd = "/";
   std::vector<MountOption> mounts;
   std::vector<HostOption> hosts;
+  std::string resolv_conf;   // empty: the host's
   std::string add_to;        // --instance_dir of the instance that gets a further program; empty: a start or a clone
   bool has_attach = false;   // that program gets our stdio, else its output goes to the instance's log
   std::string clone_of;      // --instance_dir of the template; empty: a start from the program
   std::string instance_dir;  // empty: in the foreground, with the caller's stdio
   std::string control_path;  // empty: an unnamed file
   std::string notify_path;
-  std::string plan_dir;  // empty: each start scans what it loads
+  std::optional<uint32_t> links;  // the instance has a NIC, with an uplink and so many links
+  std::string links_path;         // where peers attach; set if links is
+  std::string netns_path;         // an empty network namespace; empty: one is made for each instance with a NIC
+  std::string plan_dir;           // empty: each start scans what it loads
   std::vector<std::string> cgroup_dirs;
   uint64_t log_max_bytes = 8 * 1024 * 1024;
   uint64_t scratch_max_bytes = 512 * 1024 * 1024;

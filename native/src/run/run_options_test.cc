@@ -42,6 +42,8 @@ TEST(RunOptions, ReadsAllOptions) {
       "gateway=127.0.0.1",
       "--host",
       "six=::1",
+      "--resolv_conf",
+      "r",
       "--instance_dir",
       "i",
       "--control",
@@ -86,6 +88,7 @@ TEST(RunOptions, ReadsAllOptions) {
   ASSERT_EQ(options->hosts.size(), 2);
   EXPECT_EQ(options->hosts[0].name, "gateway");
   EXPECT_EQ(options->hosts[1].address, "::1");
+  EXPECT_EQ(options->resolv_conf, "r");
   EXPECT_EQ(options->instance_dir, "i");
   EXPECT_EQ(options->control_path, "c");
   EXPECT_EQ(options->notify_path, "n");
@@ -105,6 +108,22 @@ TEST(RunOptions, ReportsAllFaultsTogether) {
   EXPECT_EQ(faults[5], "unknown option --what");
   EXPECT_EQ(faults[6], "the configuration file is missing");
   EXPECT_EQ(faults[7], "'-- program [args...]' is missing");
+}
+
+TEST(RunOptions, ANicHasASocketForItsPeers) {
+  const auto options = ParseRunOptions({"c", "--links", "2", "--instance_dir", "/i", "--netns", "/n", "--", "p"});
+  ASSERT_TRUE(options.has_value()) << options.error()[0];
+  EXPECT_EQ(options->links, 2);
+  EXPECT_EQ(options->links_path, "/i/links.sock");
+  EXPECT_EQ(options->netns_path, "/n");
+  EXPECT_EQ(ParseRunOptions({"c", "--links", "0", "--links_path", "l", "--", "p"})->links_path, "l");
+  EXPECT_FALSE(ParseRunOptions({"c", "--", "p"})->links.has_value());
+  EXPECT_EQ(Faults({"c", "--links", "8", "--instance_dir", "/i", "--", "p"}).size(), 1);
+  EXPECT_EQ(Faults({"c", "--links", "1", "--", "p"}).size(), 1) << "no place for the socket";
+  EXPECT_EQ(Faults({"c", "--links_path", "l", "--", "p"}).size(), 1);
+  EXPECT_EQ(Faults({"c", "--netns", "/n", "--", "p"}).size(), 1);
+  EXPECT_EQ(Faults({"c", "--links", "1", "--links_path", "l", "--netns", "/n", "--clone_of", "t"}).size(), 1);
+  EXPECT_EQ(Faults({"--links", "1", "--links_path", "l", "--add_to", "t", "--", "p"}).size(), 2);
 }
 
 TEST(RunOptions, ACloneTakesNoProgramAndNothingThatIsItsTemplates) {

@@ -50,6 +50,8 @@ size_t DescribeFile(const File& file, char* to, size_t capacity_bytes) {
       text.Add("pipe:[").AddUnsigned(file.inode).AddChar(']');
       break;
     case FileKind::kUnixSocket:
+    case FileKind::kNetSocket:
+    case FileKind::kNetlinkSocket:
       text.Add("socket:[").AddUnsigned(file.inode).AddChar(']');
       break;
     case FileKind::kEpoll:

@@ -28,7 +28,7 @@ void StatFile(File& file, struct stat& out) {
   out.st_gid = static_cast<uint32_t>(HostCall(SYS_getegid));
   out.st_blksize = kOwnBlock_bytes;
   out.st_mode = 0600;  // an anonymous inode has no type
-  out.st_ino = file.kind == FileKind::kPipe || file.kind == FileKind::kUnixSocket ? file.inode : 1;
+  out.st_ino = file.kind == FileKind::kPipe ? file.inode : 1;
   if (file.ops->stat != nullptr) {
     file.ops->stat(file, out);
   }

@@ -11,6 +11,7 @@
 #include "kernel/events/host_poller.h"
 #include "kernel/guest/guest_memory.h"
 #include "kernel/sockets/inet_ports.h"
+#include "kernel/sockets/socket_call.h"
 #include "kernel/sockets/socket_options.h"
 #include "kernel/sockets/socket_wait.h"
 #include "uthread/arena.h"
@@ -142,7 +143,7 @@ int64_t OpenHostSocket(int domain, int type, int protocol, uint32_t flags) {
   return IsHostError(host_fd) ? host_fd : Enter(static_cast<int32_t>(host_fd), flags, domain, type, protocol);
 }
 
-int64_t BindHostSocket(File& file, int fd, const AddressBytes& address, uint32_t size_bytes) {
+int64_t BindHostSocket(File& file, int fd, AddressBytes& address, uint32_t size_bytes) {
   InetAddress wanted;
   const bool is_inet = ParseInetAddress(address, size_bytes, wanted);
   const bool is_family_right = is_inet && file.host_domain == (wanted.is_v6 ? AF_INET6 : AF_INET);
@@ -252,7 +253,8 @@ int64_t NameHostSocket(File& file, int fd, bool is_peer, AddressBytes& address, 
   return 0;
 }
 
-int64_t SetHostOption(File& file, int fd, int level, int option, uint64_t value, uint64_t size) {
+int64_t SetHostOption(File& file, int fd, int level, int option, uint64_t value, int32_t size_bytes) {
+  const auto size = static_cast<uint64_t>(size_bytes);
   if (level == SOL_SOCKET && option == SO_LINGER) {
     return SetLinger(file, fd, value, size);
   }
@@ -272,5 +274,8 @@ int64_t GetHostOption(File& file, int fd, int level, int option, uint64_t value,
   }
   return HostCall(SYS_getsockopt, fd, level, option, value, room);
 }
+
+const SocketOps kHostCalls = {BindHostSocket, ListenHostSocket, ConnectHostSocket, AcceptHostSocket, ShutdownHostSocket,
+                              NameHostSocket, SetHostOption,    GetHostOption,     SendHostSocket,   ReceiveHostSocket};
 
 }  // namespace junction

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
-// Inet and netlink sockets are host sockets until there is a NIC. At the host they never block (O_NONBLOCK, MSG_DONTWAIT); whether the
+// Inet and netlink sockets are host sockets in an instance without a NIC (else: net_socket.h). At the host they never block (O_NONBLOCK, MSG_DONTWAIT); whether the
 // guest's do is File::status_flags. An operation tries the host first and waits in the host poller on EAGAIN (host_poller.h).
 //
-// Descriptors stay for: the published port of an instance, and everything inet, which the network stack takes over later.
+// Descriptors stay for what such an instance has: the published port, and everything inet.
 #pragma once
 
 #include <sys/socket.h>
@@ -46,7 +46,7 @@ HostSocket* EnsureHostSocket(File& file);
 
 /// socket(2) of these families: the descriptor. `type` without SOCK_ flags.
 int64_t OpenHostSocket(int domain, int type, int protocol, uint32_t flags);
-int64_t BindHostSocket(File& file, int fd, const AddressBytes& address, uint32_t size_bytes);
+int64_t BindHostSocket(File& file, int fd, AddressBytes& address, uint32_t size_bytes);
 int64_t ListenHostSocket(File& file, int fd, int backlog);
 /// Parks until it is connected. `address` may be changed.
 int64_t ConnectHostSocket(File& file, int fd, AddressBytes& address, uint32_t size_bytes);
@@ -55,7 +55,7 @@ int64_t AcceptHostSocket(File& file, int fd, uint32_t flags, AddressBytes& addre
 int64_t ShutdownHostSocket(File& file, int fd, int how);
 /// getsockname and getpeername.
 int64_t NameHostSocket(File& file, int fd, bool is_peer, AddressBytes& address, uint32_t& size_bytes);
-int64_t SetHostOption(File& file, int fd, int level, int option, uint64_t value, uint64_t size);
+int64_t SetHostOption(File& file, int fd, int level, int option, uint64_t value, int32_t size_bytes);
 int64_t GetHostOption(File& file, int fd, int level, int option, uint64_t value, uint64_t room);
 
 /// Parks until there is something, unless the socket or MSG_DONTWAIT says otherwise.

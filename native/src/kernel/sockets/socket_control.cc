@@ -7,13 +7,13 @@
 #include "kernel/door/call.h"
 #include "kernel/files/fd_table.h"
 #include "kernel/guest/guest_memory.h"
+#include "kernel/sockets/control_writer.h"
 #include "kernel/sockets/fd_transit.h"
 
 namespace junction {
 namespace {
 
-constexpr uint64_t kHeader_bytes = sizeof(cmsghdr);
-constexpr uint64_t Aligned(uint64_t size) { return (size + 7) & ~7ULL; }  // CMSG_ALIGN
+constexpr uint64_t kHeader_bytes = kControlHeader_bytes;
 
 size_t SizeOfRights(uint32_t capacity) { return sizeof(UnixRights) + capacity * sizeof(UnixRight); }
 
@@ -120,67 +120,8 @@ int64_t ReadOne(const cmsghdr& header, uint64_t data, UnixControl& control) {
 }
 
 int64_t ReadAll(const SocketMessage& message, UnixControl& control) {
-  uint64_t offset = 0;
-  while (message.control_size_bytes - offset >= kHeader_bytes) {
-    cmsghdr header;
-    if (!CopyFromGuest(&header, message.control + offset, sizeof(header))) {
-      return -EFAULT;
-    }
-    const uint64_t left = message.control_size_bytes - offset;
-    if (header.cmsg_len < kHeader_bytes || header.cmsg_len > left) {
-      return -EINVAL;
-    }
-    if (const int64_t error = ReadOne(header, message.control + offset + kHeader_bytes, control); error != 0) {
-      return error;
-    }
-    const uint64_t step = Aligned(header.cmsg_len);
-    if (step >= left) {
-      break;
-    }
-    offset += step;
-  }
-  return 0;
-}
-
-// The guest's control buffer being filled.
-class ControlWriter {
- public:
-  explicit ControlWriter(SocketMessage& message)
-      : message_(message), room_(message.control == 0 ? 0 : message.control_size_bytes) {}
-  ~ControlWriter() { message_.control_size_bytes = used_; }
-  ControlWriter(const ControlWriter&) = delete;
-  ControlWriter& operator=(const ControlWriter&) = delete;
-
-  uint64_t room() const { return room_ - used_; }
-  uint64_t data_address() const { return message_.control + used_ + kHeader_bytes; }
-  void Truncate() { message_.result_flags |= MSG_CTRUNC; }
-
-  /// Puts a header before `size` bytes of data at data_address().
-  void PutHeader(int type, uint64_t size) {
-    const cmsghdr header = {kHeader_bytes + size, SOL_SOCKET, type};
-    CopyToGuest(message_.control + used_, &header, sizeof(header));
-    const uint64_t step = Aligned(kHeader_bytes + size);
-    used_ += step < room() ? step : room();
-  }
-
- private:
-  SocketMessage& message_;
-  const uint64_t room_;
-  uint64_t used_ = 0;
-};
-
-void WriteCredentials(ControlWriter& writer, const ucred& credentials) {
-  if (writer.room() < kHeader_bytes) {
-    writer.Truncate();
-    return;
-  }
-  uint64_t size = sizeof(credentials);
-  if (writer.room() < kHeader_bytes + size) {
-    writer.Truncate();
-    size = writer.room() - kHeader_bytes;
-  }
-  CopyToGuest(writer.data_address(), &credentials, size);
-  writer.PutHeader(SCM_CREDENTIALS, size);
+  return ForEachControl(message,
+                        [&control](const cmsghdr& header, uint64_t data) { return ReadOne(header, data, control); });
 }
 
 // Gives the current process a descriptor of the file: its number or -errno.
@@ -229,7 +170,7 @@ void WriteRights(ControlWriter& writer, UnixRights& rights, bool is_close_on_exe
     writer.Truncate();
   }
   if (count > 0) {
-    writer.PutHeader(SCM_RIGHTS, count * sizeof(int32_t));
+    writer.PutHeader(SOL_SOCKET, SCM_RIGHTS, count * sizeof(int32_t));
   }
 }
 
@@ -252,7 +193,7 @@ void WriteUnixControl(SocketMessage& message, const UnixSocket& receiver, const 
   {
     ControlWriter writer(message);
     if (receiver.passes_credentials) {
-      WriteCredentials(writer, credentials);
+      writer.Put(SOL_SOCKET, SCM_CREDENTIALS, &credentials, sizeof(credentials));
     }
     if (rights != nullptr) {
       WriteRights(writer, *rights, message.Has(MSG_CMSG_CLOEXEC), is_peek);

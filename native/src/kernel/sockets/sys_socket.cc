@@ -1,11 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
-// Socket calls: they find the socket and read the arguments; unix_socket.h and host_socket.h do the work.
+// Socket calls: they find the socket and read the arguments; its SocketOps do the work.
 #include <sys/socket.h>
 
 #include "kernel/door/guest_handlers.h"
 #include "kernel/guest/guest_memory.h"
+#include "kernel/net/instance_net.h"
 #include "kernel/sockets/fd_transit.h"
 #include "kernel/sockets/host_socket.h"
+#include "kernel/sockets/net_socket.h"
+#include "kernel/sockets/netlink_socket.h"
 #include "kernel/sockets/socket_call.h"
 #include "kernel/sockets/socket_options.h"
 #include "kernel/sockets/unix_socket.h"
@@ -74,19 +77,7 @@ int64_t Accept(Call& call, int flags) {
   const bool wants_address = call.arg(1) != 0;
   AddressBytes address;
   uint32_t size = wants_address ? 1 : 0;
-  int64_t fd;
-  if (IsUnixSocket(*file)) {
-    const FileReference kept(*file);
-    UnixSocket* accepted = nullptr;
-    fd = AcceptUnix(UnixSocketOf(*file), accepted);
-    if (fd == 0) {
-      accepted->file.status_flags |= static_cast<uint32_t>(flags & SOCK_NONBLOCK);
-      size = CopyUnixName(accepted->peer == nullptr ? nullptr : accepted->peer->name, address);
-      fd = InstallFile(accepted->file, IsCloseOnExec(flags));
-    }
-  } else {
-    fd = AcceptHostSocket(*file, call.int_arg(0), static_cast<uint32_t>(flags), address, size);
-  }
+  const int64_t fd = SocketOpsOf(*file)->accept(*file, call.int_arg(0), static_cast<uint32_t>(flags), address, size);
   if (fd >= 0 && wants_address) {
     if (error = StoreAddress(address, size, call.arg(1), call.arg(2)); error != 0) {
       CloseDescriptor(static_cast<int32_t>(fd));
@@ -104,21 +95,12 @@ int64_t NameOf(Call& call, bool is_peer) {
   }
   AddressBytes address;
   uint32_t size = 0;
-  if (IsUnixSocket(*file)) {
-    const UnixSocket& socket = UnixSocketOf(*file);
-    if (is_peer && socket.peer == nullptr) {
-      return -ENOTCONN;
-    }
-    size = CopyUnixName(is_peer ? socket.peer->name : socket.name, address);
-  } else {
-    error = NameHostSocket(*file, call.int_arg(0), is_peer, address, size);
-  }
+  error = SocketOpsOf(*file)->name(*file, call.int_arg(0), is_peer, address, size);
   return error != 0 ? error : StoreAddress(address, size, call.arg(1), call.arg(2));
 }
 
-// bind and connect: the address that the second and third argument give, for the kind of socket that the first one is.
-template <typename OnUnix, typename OnHost>
-int64_t WithAddress(Call& call, OnUnix on_unix, OnHost on_host) {
+// bind and connect: with the address that the second and third argument give.
+int64_t WithAddress(Call& call, int64_t (*SocketOps::*method)(File&, int, AddressBytes&, uint32_t)) {
   int64_t error = 0;
   File* const file = FindSocket(call.int_arg(0), error);
   AddressBytes address;
@@ -128,19 +110,37 @@ int64_t WithAddress(Call& call, OnUnix on_unix, OnHost on_host) {
   if (error != 0) {
     return error;
   }
-  const auto size = static_cast<uint32_t>(call.int_arg(2));
-  if (IsUnixSocket(*file)) {
-    const FileReference kept(*file);
-    return on_unix(UnixSocketOf(*file), address, size);
+  return (SocketOpsOf(*file)->*method)(*file, call.int_arg(0), address, static_cast<uint32_t>(call.int_arg(2)));
+}
+
+// TCP, UDP, ping and netlink sockets: of the instance's own network if it has one, else the host's.
+int64_t OpenNetwork(int domain, int type, int protocol) {
+  const auto flags = static_cast<uint32_t>(type & kTypeFlags);
+  const int kind = type & kTypeMask;
+  if (!HasNic()) {
+    return OpenHostSocket(domain, kind, protocol, flags);
   }
-  return on_host(*file, call.int_arg(0), address, size);
+  return domain == AF_NETLINK ? OpenNetlinkSocket(kind, protocol, flags) : OpenNetSocket(domain, kind, protocol, flags);
 }
 
 }  // namespace
 
+const SocketOps* SocketOpsOf(const File& file) {
+  switch (file.kind) {
+    case FileKind::kUnixSocket:
+      return &kUnixCalls;
+    case FileKind::kNetSocket:
+      return &kNetCalls;
+    case FileKind::kNetlinkSocket:
+      return &kNetlinkCalls;
+    default:
+      return IsHostSocket(file) ? &kHostCalls : nullptr;
+  }
+}
+
 File* FindSocket(int fd, int64_t& error) {
   File* const file = GetFile(fd);
-  const bool is_socket = file != nullptr && (IsUnixSocket(*file) || IsHostSocket(*file));
+  const bool is_socket = file != nullptr && SocketOpsOf(*file) != nullptr;
   error = file == nullptr ? -EBADF : (is_socket ? 0 : -ENOTSOCK);
   return is_socket ? file : nullptr;
 }
@@ -178,7 +178,7 @@ int64_t SysSocket(Call& call) {
     case AF_INET:
     case AF_INET6:
     case AF_NETLINK:
-      return OpenHostSocket(domain, type & kTypeMask, protocol, static_cast<uint32_t>(type & kTypeFlags));
+      return OpenNetwork(domain, type, protocol);
     default:
       return -EAFNOSUPPORT;
   }
@@ -225,7 +225,7 @@ int64_t SysSocketpair(Call& call) {
   return -EFAULT;
 }
 
-int64_t SysBind(Call& call) { return WithAddress(call, BindUnix, BindHostSocket); }
+int64_t SysBind(Call& call) { return WithAddress(call, &SocketOps::bind); }
 
 int64_t SysListen(Call& call) {
   int64_t error = 0;
@@ -233,11 +233,10 @@ int64_t SysListen(Call& call) {
   if (file == nullptr) {
     return error;
   }
-  return IsUnixSocket(*file) ? ListenUnix(UnixSocketOf(*file), call.int_arg(1))
-                             : ListenHostSocket(*file, call.int_arg(0), call.int_arg(1));
+  return SocketOpsOf(*file)->listen(*file, call.int_arg(0), call.int_arg(1));
 }
 
-int64_t SysConnect(Call& call) { return WithAddress(call, ConnectUnix, ConnectHostSocket); }
+int64_t SysConnect(Call& call) { return WithAddress(call, &SocketOps::connect); }
 
 int64_t SysAccept(Call& call) { return Accept(call, 0); }
 int64_t SysAccept4(Call& call) { return Accept(call, call.int_arg(3)); }
@@ -248,8 +247,7 @@ int64_t SysShutdown(Call& call) {
   if (file == nullptr) {
     return error;
   }
-  return IsUnixSocket(*file) ? ShutdownUnix(UnixSocketOf(*file), call.int_arg(1))
-                             : ShutdownHostSocket(*file, call.int_arg(0), call.int_arg(1));
+  return SocketOpsOf(*file)->shutdown(*file, call.int_arg(0), call.int_arg(1));
 }
 
 int64_t SysGetsockname(Call& call) { return NameOf(call, false); }
@@ -265,10 +263,7 @@ int64_t SysSetsockopt(Call& call) {
   if (file == nullptr || SetTimeout(*file, call.int_arg(1), call.int_arg(2), call.arg(3), size, result)) {
     return result;
   }
-  if (IsUnixSocket(*file)) {
-    return SetUnixOption(UnixSocketOf(*file), call.int_arg(1), call.int_arg(2), call.arg(3), size);
-  }
-  return SetHostOption(*file, call.int_arg(0), call.int_arg(1), call.int_arg(2), call.arg(3), call.arg(4));
+  return SocketOpsOf(*file)->set_option(*file, call.int_arg(0), call.int_arg(1), call.int_arg(2), call.arg(3), size);
 }
 
 int64_t SysGetsockopt(Call& call) {
@@ -277,10 +272,8 @@ int64_t SysGetsockopt(Call& call) {
   if (file == nullptr || GetTimeout(*file, call.int_arg(1), call.int_arg(2), call.arg(3), call.arg(4), result)) {
     return result;
   }
-  if (IsUnixSocket(*file)) {
-    return GetUnixOption(UnixSocketOf(*file), call.int_arg(1), call.int_arg(2), call.arg(3), call.arg(4));
-  }
-  return GetHostOption(*file, call.int_arg(0), call.int_arg(1), call.int_arg(2), call.arg(3), call.arg(4));
+  return SocketOpsOf(*file)->get_option(*file, call.int_arg(0), call.int_arg(1), call.int_arg(2), call.arg(3),
+                                        call.arg(4));
 }
 
 }  // namespace junction

@@ -4,9 +4,7 @@
 
 #include "kernel/door/guest_handlers.h"
 #include "kernel/guest/guest_memory.h"
-#include "kernel/sockets/host_socket.h"
 #include "kernel/sockets/socket_call.h"
-#include "kernel/sockets/unix_socket.h"
 #include "uthread/clock.h"
 
 namespace junction {
@@ -33,13 +31,9 @@ struct GuestMmsghdr {
 };
 static_assert(sizeof(GuestMsghdr) == sizeof(msghdr) && sizeof(GuestMmsghdr) == sizeof(mmsghdr));
 
-int64_t Transmit(File& file, int fd, SocketMessage& message) {
-  return IsUnixSocket(file) ? SendUnix(UnixSocketOf(file), message) : SendHostSocket(file, fd, message);
-}
+int64_t Transmit(File& file, int fd, SocketMessage& message) { return SocketOpsOf(file)->send(file, fd, message); }
 
-int64_t Receive(File& file, int fd, SocketMessage& message) {
-  return IsUnixSocket(file) ? ReceiveUnix(UnixSocketOf(file), message) : ReceiveHostSocket(file, fd, message);
-}
+int64_t Receive(File& file, int fd, SocketMessage& message) { return SocketOpsOf(file)->receive(file, fd, message); }
 
 GuestBuffer SingleBuffer(uint64_t address, uint64_t size) {
   return {address, size < kMaxTransfer_bytes ? size : kMaxTransfer_bytes};
