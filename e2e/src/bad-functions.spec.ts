@@ -9,6 +9,7 @@ import { TestStack, stackTimeoutMs } from './stack/test-stack.js';
 
 interface StatusWithReason extends FunctionStatus {
   readonly reason?: string;
+  readonly lastFailure?: { readonly reason: string; readonly at: string; readonly instance: string };
 }
 
 let stack: TestStack;
@@ -116,7 +117,12 @@ describe('a function that crashes on a request', () => {
       });
       await exchange(stack.functionUrl('crash-loop', '/crash?how=exit'));
     }
-    await stack.untilAvailable('crash-loop');
+    const status = (await stack.untilAvailable('crash-loop')) as StatusWithReason;
+    // All is well again, and it is still told what happened.
+    expect(status.reason).toBeUndefined();
+    expect(status.lastFailure?.reason).toMatch(/exited with code 7/);
+    expect(Date.parse(status.lastFailure?.at ?? '')).toBeGreaterThan(Date.parse(status.createdAt) - 1000);
+    expect(status.lastFailure?.instance).toMatch(/^crash-loop-/);
   });
 });
 

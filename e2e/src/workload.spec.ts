@@ -6,6 +6,7 @@ import { readFileSync } from 'node:fs';
 import { HttpStream } from './stack/http-stream.js';
 import { builtImage } from './stack/images.js';
 import { TestStack, stackTimeoutMs } from './stack/test-stack.js';
+import { usesNic } from './stack/uses-nic.js';
 
 /** What the probe function tells of its surroundings. */
 interface About {
@@ -113,7 +114,9 @@ describe('a function', () => {
 
   it('resolves names as the host does, and knows the gateway by name', async () => {
     const seen = await about();
-    const nameServers = (text: string) => text.split('\n').filter((line) => /^nameserver\s/.test(line));
+    // With a NIC a resolver on the host's loopback has another address (network.spec.ts).
+    const nameServers = (text: string) =>
+      text.split('\n').filter((line) => /^nameserver\s/.test(line) && !(usesNic && /\s(127\.|::1$|10\.)/.test(line)));
     expect(nameServers(seen.resolvConf)).toEqual(nameServers(readFileSync('/etc/resolv.conf', 'utf8')));
     const { addresses, error } = (await ask('/reach/name?name=gateway')) as { addresses: string[]; error: string };
     expect(error).toBe('');

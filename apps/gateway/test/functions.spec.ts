@@ -216,6 +216,16 @@ describe('the functions API', () => {
       expect((await gateway.send('GET', '/system/function/echo.dev')).json).toMatchObject({ reason: 'exited with 1' });
     });
 
+    it('shows how a replica ended last, also when all is well', async () => {
+      const fn = gateway.provider.functions.get('echo.dev')!;
+      const at = new Date('2026-11-28T01:02:03Z');
+      const lastFailure = { reason: 'exited with code 1', at, instance: 'echo-1' };
+      gateway.provider.functions.set('echo.dev', { ...fn, reason: '', lastFailure });
+      const { json } = await gateway.send('GET', '/system/function/echo.dev');
+      expect(json).toMatchObject({ lastFailure: { ...lastFailure, at: '2026-11-28T01:02:03.000Z' } });
+      expect(json).not.toHaveProperty('reason');
+    });
+
     it('answers 404 for an unknown one, even a name of a thousand characters', async () => {
       expect((await gateway.send('GET', '/system/function/nobody')).status).toBe(404);
       expect((await gateway.send('GET', `/system/function/${'n'.repeat(1_000)}`)).status).toBe(404);

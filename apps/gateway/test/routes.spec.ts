@@ -69,8 +69,8 @@ describe('the gateway', () => {
         maxInflight: 4,
         failure: 'no image',
         replicas: [
-          { id: 'r1', host: '127.0.0.1', port: 4001, draining: false },
-          { id: 'r2', host: '127.0.0.1', port: 4002, draining: true },
+          { id: 'r1', host: '127.0.0.1', port: 4001, draining: false, linkPath: '/run/s/links/r1' },
+          { id: 'r2', host: '127.0.0.1', port: 4002, draining: true, linkPath: '' },
         ],
       }),
     ]);
@@ -89,7 +89,7 @@ describe('the gateway', () => {
             startsFromZero: true,
             failure: 'no image',
             replicas: [
-              { id: 'r1', host: '127.0.0.1', port: 4001, state: 'ready' },
+              { id: 'r1', host: '127.0.0.1', port: 4001, state: 'ready', linkPath: '/run/s/links/r1' },
               { id: 'r2', host: '127.0.0.1', port: 4002, state: 'draining' },
             ],
           },
@@ -181,8 +181,8 @@ describe('the gateway', () => {
         scaleMin: 2,
         scaleTarget: 9,
         replicas: [
-          { id: 'r1', host: '127.0.0.1', port: 4001, draining: false },
-          { id: 'r2', host: '127.0.0.1', port: 4002, draining: true },
+          { id: 'r1', host: '127.0.0.1', port: 4001, draining: false, linkPath: '/run/s/links/r1' },
+          { id: 'r2', host: '127.0.0.1', port: 4002, draining: true, linkPath: '' },
         ],
       }),
     ]);

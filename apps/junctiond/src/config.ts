@@ -9,6 +9,7 @@ import {
   duration,
   integer,
   junctiondAddressField,
+  networkFields,
   list,
   optional,
   path,
@@ -18,7 +19,7 @@ import {
   text,
   url,
 } from '@junctiond/config';
-import { parseAddressRange } from '@junctiond/instance-model';
+import { parseAddressRange, parseAddressRange6 } from '@junctiond/instance-model';
 
 /** Above what an instance of today's kernels needs to start. */
 const MIN_MEMORY = 4 * 1024 * 1024;
@@ -48,18 +49,20 @@ export const junctiondConfig = defineConfig({
       }),
     ),
 
-    instanceNetwork: text({
-      env: 'JUNCTION_JUNCTIOND_INSTANCE_NETWORK',
-      default: '10.62.0.0/16',
-      shape: 'network as 10.62.0.0/16',
-      doc: 'Addresses for instances; the first one is the gateway.',
+    ...networkFields,
+    links: integer({
+      env: 'JUNCTION_JUNCTIOND_LINKS',
+      default: 2,
+      min: 1,
+      max: 7, // kMaxNicPorts of native/src/nic/nic_layout.h without the uplink
+      doc: 'Links that an instance with a NIC has room for: one for each worker of each gateway of the node, and of a gateway that takes over.',
     }),
-    instanceMtu: integer({
-      env: 'JUNCTION_JUNCTIOND_INSTANCE_MTU',
-      default: 1500,
-      min: 576,
-      max: 65_535,
-      doc: 'MTU in bytes of the network of instances.',
+    spinningKthreads: integer({
+      env: 'JUNCTION_JUNCTIOND_SPINNING_KTHREADS',
+      default: 1,
+      min: 0,
+      max: 4096,
+      doc: 'Kthreads of an instance with a NIC that may poll for a foreseen request before they sleep; 0 = none.',
     }),
     defaultCoreLimit: integer({
       env: 'JUNCTION_JUNCTIOND_DEFAULT_CORES',
@@ -181,6 +184,10 @@ export const junctiondConfig = defineConfig({
     ({ instanceNetwork }) => {
       const range = parseAddressRange(instanceNetwork);
       return range.ok ? undefined : `JUNCTION_JUNCTIOND_INSTANCE_NETWORK: ${range.error}`;
+    },
+    ({ instanceNetwork6 }) => {
+      const range = parseAddressRange6(instanceNetwork6);
+      return range.ok ? undefined : `JUNCTION_JUNCTIOND_INSTANCE_NETWORK6: ${range.error}`;
     },
     ({ restartBaseMs, restartMaxMs }) =>
       restartBaseMs > restartMaxMs

@@ -1,11 +1,17 @@
 // SPDX-License-Identifier: Apache-2.0
 // Puts the parts of junctiond together, and opens and closes them in order. Everything that touches the host comes in here.
 import { createHash } from 'node:crypto';
-import { constants, readFileSync } from 'node:fs';
+import { constants, readFileSync, writeFileSync } from 'node:fs';
 import { access, mkdir, readdir } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 
-import { type Instance, IndexPool, parseAddressRange } from '@junctiond/instance-model';
+import {
+  type Instance,
+  IndexPool,
+  parseAddressRange,
+  parseAddressRange6,
+  type Result,
+} from '@junctiond/instance-model';
 import { ControlBlock, ProcessHandle, type SpawnOptions, useAddon } from '@junctiond/native-binding';
 import type { Logger, Telemetry } from '@junctiond/telemetry';
 
@@ -22,6 +28,7 @@ import { Skopeo } from './images/skopeo.js';
 import { Umoci } from './images/umoci.js';
 import { GuestProcesses } from './instances/guest-process.js';
 import type { InstanceObserver } from './instances/instance-observer.js';
+import type { NetworkSettings } from './instances/instance-network.js';
 import { placesOf } from './instances/instance-places.js';
 import { InstanceService, type NodeFindings } from './instances/instance.service.js';
 import { IDS_PER_INSTANCE } from './instances/launch-plan.js';
@@ -35,6 +42,7 @@ import { UsageService } from './instances/usage.service.js';
 import { createMetrics } from './junctiond-metrics.js';
 import { JunctiondError } from './junctiond.error.js';
 import { InstanceLogs } from './logs/instance-logs.js';
+import { openNetworkNamespace } from './network-namespace.js';
 import { defaultRunBinary } from './run-binary.js';
 
 /** First host uid of instances, and the last that a range may begin with (below 2^32, above users of the host). */
@@ -56,6 +64,7 @@ export class JunctiondNode {
   readonly #notify: NotifySocket;
   readonly #registrar: SchedulerRegistrar;
   #cancelCollection: (() => void) | undefined;
+  #netnsFile: string | undefined;
 
   constructor(config: JunctiondConfig, log: Logger, telemetry: Pick<Telemetry, 'meter' | 'addSource'>) {
     const { paths } = config;
@@ -103,12 +112,12 @@ export class JunctiondNode {
       },
       imageTrouble: trouble,
     });
-    const range = parsedRange(config.instanceNetwork);
+    const network = networkSettings(config);
     const host = new LocalHost({
       dirs: paths,
       runBinary: config.runBinary ?? defaultRunBinary(),
       settings: {
-        range,
+        network,
         uidBase: UID_BASE,
         notifySocket: paths.junctiondEventsSocket,
         logMaxBytes: config.logMaxBytes,
@@ -118,6 +127,10 @@ export class JunctiondNode {
       secrets: this.#secrets,
       records: this.#records,
       clock: systemClock,
+      netnsFile: () => this.#netnsFile,
+      slotTaken: (slot) => {
+        writeFileSync(lastSlotFile(paths.runDir), String(slot), { mode: 0o600 });
+      },
       imageDirsOf: (digest) => this.images.dirsOf(digest),
       spawn: (options: SpawnOptions) => ProcessHandle.spawnDetached(options),
       openProcess: ({ pid, startTimeTicks }) => ProcessHandle.open(pid, startTimeTicks),
@@ -129,16 +142,16 @@ export class JunctiondNode {
       now: () => systemClock.now(),
       openControlOf: (id) => ControlBlock.open(placesOf(id, paths).controlFile),
     });
-    const capacity = Math.min(range.capacity, (LAST_UID_RANGE - UID_BASE) / IDS_PER_INSTANCE + 1);
+    const capacity = Math.min(network.range.capacity, (LAST_UID_RANGE - UID_BASE) / IDS_PER_INSTANCE + 1);
     this.instances = new InstanceService({
       host,
-      range,
+      network,
       images: this.images,
       guests: new GuestProcesses(),
       clock: systemClock,
       random: Math.random,
       backoff: { baseMs: config.restartBaseMs, maxMs: config.restartMaxMs, stableMs: config.restartStableMs },
-      slots: new IndexPool(capacity, firstSlot(paths.stack)),
+      slots: new IndexPool(capacity, firstSlot(paths)),
       limits: {
         defaultCoreLimit: config.defaultCoreLimit,
         maxCoreLimit: nodeCores(),
@@ -169,6 +182,7 @@ export class JunctiondNode {
       mkdir(paths.instancesDir, { recursive: true, mode: 0o700 }),
       mkdir(paths.imagesDir, { recursive: true, mode: 0o700 }),
       mkdir(join(paths.runDir, 'instances'), { recursive: true, mode: 0o700 }),
+      mkdir(linksDirOf(paths.runDir), { recursive: true, mode: 0o700 }),
     ]);
     // First of all: it fails when another junctiond is there, before anything of that one is touched.
     await this.#notify.open(paths.junctiondEventsSocket);
@@ -185,6 +199,7 @@ export class JunctiondNode {
         'secrets are on disk: the folder is not in memory and cannot be mounted',
       );
     }
+    await this.#openNetwork();
     await this.images.open();
     await this.instances.adopt(await this.#find());
     this.#registrar.open();
@@ -198,6 +213,21 @@ export class JunctiondNode {
     this.instances.detach();
     await this.#notify.close();
     await this.#records.closeAll();
+  }
+
+  /** Without that namespace each instance makes one of its own, which takes longer. */
+  async #openNetwork(): Promise<void> {
+    const { paths, network } = this.#config;
+    if (network !== 'nic') {
+      return;
+    }
+    const file = join(paths.runDir, 'netns');
+    try {
+      await openNetworkNamespace(file, runCommand);
+      this.#netnsFile = file;
+    } catch (error) {
+      this.#log.warn({ error }, 'no network namespace for instances: each makes one of its own');
+    }
   }
 
   async #find(): Promise<NodeFindings> {
@@ -241,9 +271,23 @@ export class JunctiondNode {
       ready: (afterMs) => {
         metrics.ready(afterMs);
       },
-      guestStarted: ({ spec }, guest) => {
+      guestStarted: ({ spec, network }, guest) => {
         const control = placesOf(spec.id, paths).controlFile;
-        this.#registrar.set({ id: spec.id, control, pid: guest.pid, coreLimit: spec.coreLimit });
+        this.#registrar.set({
+          id: spec.id,
+          control,
+          pid: guest.pid,
+          coreLimit: spec.coreLimit,
+          ...(network.linksPath === ''
+            ? {}
+            : {
+                linksPath: network.linksPath,
+                ip: network.ip,
+                ip6: network.ip6,
+                mac: network.mac,
+                allow: spec.allow,
+              }),
+        });
       },
       guestGone: (id) => {
         this.#registrar.remove(id);
@@ -303,16 +347,44 @@ function planBinary({ runBinary = defaultRunBinary() }: JunctiondConfig): string
   return join(dirname(runBinary), 'junction_plan');
 }
 
-/** The configuration was checked when it was read. */
-function parsedRange(text: string): Extract<ReturnType<typeof parseAddressRange>, { ok: true }>['value'] {
-  const range = parseAddressRange(text);
-  if (!range.ok) {
-    throw new Error(range.error);
-  }
-  return range.value;
+function networkSettings(config: JunctiondConfig): NetworkSettings {
+  const { paths, links, spinningKthreads } = config;
+  return {
+    range: parsed(parseAddressRange(config.instanceNetwork)),
+    range6: parsed(parseAddressRange6(config.instanceNetwork6)),
+    ...(config.network === 'nic' ? { nic: { linksDir: linksDirOf(paths.runDir), links, spinningKthreads } } : {}),
+  };
 }
 
-/** Stacks of one host begin at different places, so that two small ones do not share host users. */
-function firstSlot(stack: string): number {
+/** Short, as paths of sockets are. */
+function linksDirOf(runDir: string): string {
+  return join(runDir, 'links');
+}
+
+/** The configuration was checked when it was read. */
+function parsed<T>(result: Result<T>): T {
+  if (!result.ok) {
+    throw new Error(result.error);
+  }
+  return result.value;
+}
+
+function lastSlotFile(runDir: string): string {
+  return join(runDir, 'last-slot');
+}
+
+/**
+ * Behind the last one that was taken: those before it were in use not long ago. After a reboot nobody remembers them, and stacks of one
+ * host begin at different places, so that two small ones do not share host users.
+ */
+function firstSlot({ stack, runDir }: JunctiondConfig['paths']): number {
+  try {
+    const last = Number(readFileSync(lastSlotFile(runDir), 'utf8'));
+    if (Number.isSafeInteger(last) && last >= 0) {
+      return last + 1;
+    }
+  } catch {
+    // The first start since the host's.
+  }
   return createHash('sha256').update(stack).digest().readUInt32BE(0);
 }

@@ -33,7 +33,10 @@ export class TestJunctiond {
   readonly instances: InstanceClient;
   readonly images: RpcClient<typeof instanceV1.ImageServiceService>;
 
-  private constructor(runDir: string, stateDir: string) {
+  readonly #settings: Readonly<Record<string, string>>;
+
+  private constructor(runDir: string, stateDir: string, settings: Readonly<Record<string, string>>) {
+    this.#settings = settings;
     this.#runDir = runDir;
     this.#stateDir = stateDir;
     this.stack = `spec-${process.pid}`;
@@ -42,8 +45,9 @@ export class TestJunctiond {
     this.images = createClient(instanceV1.ImageServiceService, address, { deadlineMs: 60_000 });
   }
 
-  static async create(): Promise<TestJunctiond> {
-    return new TestJunctiond(await mkdtemp('/dev/shm/jdt-'), await mkdtemp(join(tmpdir(), 'junctiond-')));
+  /** `settings` are environment variables of it. */
+  static async create(settings: Readonly<Record<string, string>> = {}): Promise<TestJunctiond> {
+    return new TestJunctiond(await mkdtemp('/dev/shm/jdt-'), await mkdtemp(join(tmpdir(), 'junctiond-')), settings);
   }
 
   get instancesDir(): string {
@@ -109,6 +113,7 @@ export class TestJunctiond {
         JUNCTION_PORT_BASE: '0',
         ...(addon === undefined ? {} : { JUNCTION_ADDON: addon }),
         ...(runBinary === undefined ? {} : { JUNCTION_RUN_BINARY: runBinary }),
+        ...this.#settings,
       },
     });
   }
@@ -129,6 +134,8 @@ export class TestJunctiond {
     for (const dir of await this.cgroups()) {
       await run('rmdir', [dir]);
     }
+    // Instances with a NIC have a namespace there; it is gone already where the test's own was left.
+    await run('umount', ['--lazy', join(this.#runDir, 'netns')]).catch(() => undefined);
     await rm(this.#runDir, { recursive: true, force: true });
     await rm(this.#stateDir, { recursive: true, force: true });
   }

@@ -16,6 +16,7 @@ import {
   telemetryFields,
   text,
 } from '@junctiond/config';
+import { NODE_HOST } from '@junctiond/instance-model';
 
 /** All settings of the provider. */
 export const providerConfig = defineConfig({
@@ -44,10 +45,10 @@ export const providerConfig = defineConfig({
     }),
     gatewayHost: text({
       env: 'JUNCTION_PROVIDER_GATEWAY_HOST',
-      default: '127.0.0.2',
-      pattern: /^[0-9a-fA-F:.]+$/,
-      shape: 'an IP address',
-      doc: 'What the name gateway resolves to inside instances; 127.0.0.2 is the loopback of the host there.',
+      default: NODE_HOST,
+      pattern: /^(host|[0-9a-fA-F:.]+)$/,
+      shape: 'host or an IP address',
+      doc: 'What the name gateway resolves to inside instances; host is the address at which they reach their node.',
     }),
     leaseMs: duration({
       env: 'JUNCTION_PROVIDER_LEASE',

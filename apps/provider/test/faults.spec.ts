@@ -171,8 +171,11 @@ describe('faults', () => {
 
     bench.junctiond.set(id, instanceV1.InstanceState.INSTANCE_STATE_BACKING_OFF, { reason: 'crash' });
     await until('no route to it', () => gateway.serving(ROUTE).length === 0);
+    const lastFailure = { reason: 'exited with code 1', at: new Date(1_700_000_000_000) };
+    bench.junctiond.set(id, instanceV1.InstanceState.INSTANCE_STATE_STARTING, { lastFailure });
     bench.junctiond.listen(id);
     await until('its route again', () => gateway.serving(ROUTE).length === 1);
+    expect(await get()).toMatchObject({ reason: '', lastFailure: { ...lastFailure, instance: id } });
     bench.junctiond.lose(id);
     await until('no route', () => gateway.serving(ROUTE).length === 0);
     expect(bench.junctiond.ids()).toEqual([]);

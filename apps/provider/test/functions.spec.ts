@@ -57,7 +57,9 @@ describe('functions', () => {
     expect(served.usage).toEqual({ cpuMillicores: 1.5, totalMemoryBytes: 1_000n });
     const route = gateway.table.get('full.openfaas-fn')!;
     expect(route).toMatchObject({ timeoutMs: 60_000, startsFromZero: true, wantedReplicas: 1, failure: '' });
-    expect(route.replicas).toEqual([{ id, host: '127.0.0.1', port: expect.any(Number), draining: false }]);
+    expect(route.replicas).toEqual([
+      { id, host: '127.0.0.1', port: expect.any(Number), linkPath: '', draining: false },
+    ]);
   });
 
   it('gives the instance everything the function asks for', async () => {
@@ -69,7 +71,7 @@ describe('functions', () => {
       cpuLimitMillicores: 250n,
       memoryLimitBytes: 67_108_864n,
       readOnlyRoot: true,
-      hosts: { gateway: '127.0.0.2' },
+      hosts: { gateway: 'host' },
       labels: { 'managed-by': 'provider', function: 'full', namespace: 'openfaas-fn' },
     });
   });

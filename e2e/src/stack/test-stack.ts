@@ -33,7 +33,15 @@ export interface StackStatus {
     readonly rssBytes: number;
     readonly restarts: number;
   }[];
-  readonly instances: readonly { readonly id: string; readonly pid: number; readonly rssBytes: number }[];
+  readonly instances: readonly {
+    readonly id: string;
+    readonly pid: number;
+    readonly rssBytes: number;
+    /** Empty where it uses the host's network. */
+    readonly ip: string;
+  }[];
+  /** Null where there is none. */
+  readonly uplink: { readonly device: string; readonly isUp: boolean; readonly addresses: readonly string[] } | null;
 }
 
 export interface CommandResult {

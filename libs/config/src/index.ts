@@ -35,11 +35,15 @@ export { Secret } from './secret.js';
 export {
   checkRpcCredentials,
   junctiondAddressField,
+  networkFields,
   providerAddressField,
   redisUrlField,
   rpcFields,
   schedulerMonitorAddressField,
   telemetryFields,
+  uplinkDeviceField,
 } from './shared-fields.js';
+export { addressValue } from './ip-address.js';
+export { stackNetwork, type StackNetwork } from './stack-network.js';
 export { stackNamePattern, stackPaths, type StackPaths } from './stack-paths.js';
 export { stackPorts, type StackPorts } from './stack-ports.js';

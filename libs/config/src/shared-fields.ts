@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // Settings that several apps have under the same variable.
 import type { Address } from './address.js';
-import { address, choice, optional, path, text, url } from './fields.js';
+import { address, choice, integer, optional, path, text, url } from './fields.js';
+import { deviceNamePattern, stackNetwork } from './stack-network.js';
 
 /** Logs, traces and the address of /metrics: every app has them. */
 export const telemetryFields = {
@@ -96,3 +97,41 @@ export function checkRpcCredentials(
   }
   return undefined;
 }
+
+/** The network of instances: junctiond gives them their addresses, the scheduler daemon connects them. */
+export const networkFields = {
+  network: choice({
+    env: 'JUNCTION_JUNCTIOND_NETWORK',
+    of: ['host', 'nic'],
+    default: 'host',
+    doc: "nic: each instance has a NIC and addresses of its own; host: instances use the host's network.",
+  }),
+  instanceNetwork: text({
+    env: 'JUNCTION_JUNCTIOND_INSTANCE_NETWORK',
+    default: ({ paths }) => stackNetwork(paths.stack).range,
+    shape: 'network as 10.62.0.0/16',
+    doc: 'IPv4 addresses for instances; the first one is the host’s. 10.62.0.0/16 for the stack junction, for others one by their name.',
+  }),
+  instanceNetwork6: text({
+    env: 'JUNCTION_JUNCTIOND_INSTANCE_NETWORK6',
+    default: ({ paths }) => stackNetwork(paths.stack).range6,
+    shape: 'network as fd12:3456:789a::/64',
+    doc: 'IPv6 addresses for instances, a /64; the first one is the host’s. By the name of the stack unless set (RFC 4193).',
+  }),
+  instanceMtu: integer({
+    env: 'JUNCTION_JUNCTIOND_INSTANCE_MTU',
+    default: 1500,
+    min: 1280, // RFC 8200, 5
+    max: 65_521, // of a TAP: 65,535 with the Ethernet header
+    doc: 'MTU in bytes between instances and the outside.',
+  }),
+};
+
+/** The device of the scheduler daemon's uplink. */
+export const uplinkDeviceField = text({
+  env: 'JUNCTION_UPLINK_DEVICE',
+  default: ({ paths }) => stackNetwork(paths.stack).device,
+  pattern: deviceNamePattern,
+  shape: '1 to 15 of a-z A-Z 0-9 - _',
+  doc: 'TAP device through which instances reach the outside and the host reaches them; by the name of the stack unless set.',
+});

@@ -88,11 +88,15 @@ export class NamespaceStore {
     if (status === 'not-empty') {
       throw new StateError(
         'not-empty',
-        `namespace ${name} still has ${String(functions)} functions and ${String(secrets)} secrets`,
+        `namespace ${name} still has ${counted(functions, 'function')} and ${counted(secrets, 'secret')}`,
       );
     }
     throwUnlessOk(status, `namespace ${name}`);
   }
+}
+
+function counted(count: unknown, noun: string): string {
+  return `${String(count)} ${noun}${Number(count) === 1 ? '' : 's'}`;
 }
 
 function encode(record: NamespaceRecord): string {

@@ -17,6 +17,8 @@ export interface ReplicaRecord {
   /** Address of its service port; absent while it does not listen. */
   readonly host?: string;
   readonly port?: number;
+  /** Where a gateway of that node gets a link to its NIC; absent: it has none. */
+  readonly linkPath?: string;
   /** Which secrets were last written into it. */
   readonly secretsRevision: string;
 }
@@ -34,7 +36,10 @@ export function decodeReplica(id: string, text: string): ReplicaRecord {
   } catch (error) {
     throw new StateError('unreadable', `the record of replica ${id} is no JSON`, { cause: error });
   }
-  const { schema, node, generation, state, host, port, secretsRevision } = (value ?? {}) as Record<string, unknown>;
+  const { schema, node, generation, state, host, port, linkPath, secretsRevision } = (value ?? {}) as Record<
+    string,
+    unknown
+  >;
   if (
     schema !== REPLICA_SCHEMA ||
     typeof node !== 'string' ||
@@ -42,7 +47,8 @@ export function decodeReplica(id: string, text: string): ReplicaRecord {
     (state !== 'ready' && state !== 'draining' && state !== 'not-ready') ||
     typeof secretsRevision !== 'string' ||
     (host !== undefined && typeof host !== 'string') ||
-    (port !== undefined && typeof port !== 'number')
+    (port !== undefined && typeof port !== 'number') ||
+    (linkPath !== undefined && typeof linkPath !== 'string')
   ) {
     throw new StateError('unreadable', `the record of replica ${id} cannot be read (schema ${String(schema)})`);
   }
@@ -54,5 +60,6 @@ export function decodeReplica(id: string, text: string): ReplicaRecord {
     secretsRevision,
     ...(host === undefined ? {} : { host }),
     ...(port === undefined ? {} : { port }),
+    ...(linkPath === undefined ? {} : { linkPath }),
   };
 }

@@ -49,7 +49,7 @@ describe('NamespaceStore', () => {
     await state.secrets.create('ns', 's', Buffer.from('v'));
     await expect(state.namespaces.delete('ns')).rejects.toMatchObject({
       code: 'not-empty',
-      message: 'namespace ns still has 1 functions and 1 secrets',
+      message: 'namespace ns still has 1 function and 1 secret',
     });
     await state.functions.delete('ns', 'aes');
     await expect(state.namespaces.delete('ns')).rejects.toMatchObject({ code: 'not-empty' });

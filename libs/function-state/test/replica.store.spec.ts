@@ -48,6 +48,12 @@ describe('ReplicaStore', () => {
     expect(await list()).toEqual([]);
   });
 
+  it('keeps where the links of one are', async () => {
+    const linked = { ...READY, host: '10.62.0.5', port: 8080, linkPath: '/run/s/links/aes-1' };
+    await state.replicas.replace('ns', 'aes', [linked]);
+    expect(await list()).toEqual([linked]);
+  });
+
   it('keeps nothing for a function that does not exist', async () => {
     expect(await state.replicas.replace('ns', 'gone', [READY])).toBe(false);
     expect(await state.replicas.list('ns', 'gone', () => {})).toEqual([]);

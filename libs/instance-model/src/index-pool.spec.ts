@@ -16,6 +16,24 @@ describe('IndexPool', () => {
     expect([pool.allocate(), pool.allocate(), pool.allocate()]).toEqual([1, 2, 0]);
   });
 
+  it('reuses the one that was given back longest ago', () => {
+    const pool = new IndexPool(4);
+    [0, 1, 2, 3].forEach(() => pool.allocate());
+    [2, 0, 3].forEach((index) => pool.release(index));
+    expect([pool.allocate(), pool.allocate()]).toEqual([2, 0]);
+    pool.release(2);
+    expect([pool.allocate(), pool.allocate(), pool.allocate()]).toEqual([3, 2, undefined]);
+  });
+
+  it('does not take an index back twice, or one that it never gave', () => {
+    const pool = new IndexPool(2);
+    pool.release(1);
+    const first = pool.allocate() ?? -1;
+    pool.release(first);
+    pool.release(first);
+    expect([pool.allocate(), pool.allocate(), pool.allocate()]).toEqual([1, 0, undefined]);
+  });
+
   it('starts where it is told and wraps', () => {
     const pool = new IndexPool(4, 7);
     expect([pool.allocate(), pool.allocate()]).toEqual([3, 0]);

@@ -1,18 +1,23 @@
 // SPDX-License-Identifier: Apache-2.0
 
 /**
- * Hands out the integers 0 .. capacity-1, each to one holder at a time. It goes round (next fit) instead of giving the lowest
- * free one, so that a released index, and with it a range of host uids or an address, is not reused at once.
+ * Hands out the integers 0 .. capacity-1, each to one holder at a time: first those that nobody has had, then the one that was
+ * given back longest ago. So an index, and with it an address that others still remember (ARP, conntrack) and a range of host uids,
+ * comes again as late as it can.
  */
 export class IndexPool {
   readonly #capacity: number;
   readonly #taken = new Set<number>();
-  #next: number;
+  /** Given back, oldest first. */
+  readonly #released = new Set<number>();
+  readonly #start: number;
+  /** How many were looked at for one that nobody has had. */
+  #seen = 0;
 
   /** `start` is where the first search begins; taken modulo the capacity. */
   constructor(capacity: number, start = 0) {
     this.#capacity = capacity;
-    this.#next = capacity === 0 ? 0 : start % capacity;
+    this.#start = capacity === 0 ? 0 : start % capacity;
   }
 
   get capacity(): number {
@@ -25,15 +30,11 @@ export class IndexPool {
 
   /** A free index, or undefined when all are taken. */
   allocate(): number | undefined {
-    if (this.#taken.size >= this.#capacity) {
-      return undefined;
+    const index = this.#fresh() ?? this.#released.values().next().value;
+    if (index !== undefined) {
+      this.#released.delete(index);
+      this.#taken.add(index);
     }
-    while (this.#taken.has(this.#next)) {
-      this.#next = (this.#next + 1) % this.#capacity;
-    }
-    const index = this.#next;
-    this.#taken.add(index);
-    this.#next = (this.#next + 1) % this.#capacity;
     return index;
   }
 
@@ -42,11 +43,26 @@ export class IndexPool {
     if (!Number.isInteger(index) || index < 0 || index >= this.#capacity || this.#taken.has(index)) {
       return false;
     }
+    this.#released.delete(index);
     this.#taken.add(index);
     return true;
   }
 
   release(index: number): void {
-    this.#taken.delete(index);
+    if (this.#taken.delete(index)) {
+      this.#released.add(index);
+    }
+  }
+
+  /** One that nobody has had. */
+  #fresh(): number | undefined {
+    while (this.#seen < this.#capacity) {
+      const index = (this.#start + this.#seen) % this.#capacity;
+      this.#seen += 1;
+      if (!this.#taken.has(index) && !this.#released.has(index)) {
+        return index;
+      }
+    }
+    return undefined;
   }
 }

@@ -1,7 +1,15 @@
 // SPDX-License-Identifier: Apache-2.0
 export { addressAt, type AddressRange, macOf, parseAddressRange } from './address-range.js';
+export { address6At, type AddressRange6, parseAddressRange6 } from './address-range6.js';
 export { IndexPool } from './index-pool.js';
-export { describeExit, type Instance, type InstanceExit, type InstanceNetwork, type InstancePort } from './instance.js';
+export {
+  describeExit,
+  type Instance,
+  type InstanceExit,
+  type InstanceFailure,
+  type InstanceNetwork,
+  type InstancePort,
+} from './instance.js';
 export {
   INSTANCE_ID,
   secretFaults,
@@ -16,6 +24,7 @@ export {
   type InstanceLimits,
   type InstanceRequest,
   type InstanceSpec,
+  NODE_HOST,
   type UprocRequest,
   queuePairsOf,
   resolveInstanceSpec,
@@ -31,6 +40,13 @@ export {
   nextInstanceState,
 } from './instance-state.js';
 export { type JunctionConfig, renderJunctionConfig } from './junction-config.js';
+export {
+  MAX_NETWORK_RULES,
+  type NetworkRule,
+  parseNetwork,
+  parseNetworkRule,
+  parseNetworkRules,
+} from './network-rule.js';
 export {
   parseCpuMillicores,
   parseMemoryBytes,

@@ -30,6 +30,7 @@ const valid: InstanceRequest = {
   cpuLimitMillicores: 0n,
   restart: 'always',
   hosts: {},
+  allow: [],
 };
 
 const fieldsOf = (change: Partial<InstanceRequest>): string[] =>
@@ -52,9 +53,22 @@ describe('validateInstanceRequest', () => {
         listenDeadlineMs: 1000,
         gracePeriodMs: 3_600_000,
         cpuLimitMillicores: 250n,
-        hosts: { gateway: '10.62.0.1', v6: 'fd00::1' },
+        hosts: { gateway: '10.62.0.1', v6: 'fd00::1', node: 'host' },
+        allow: [
+          { to: '10.0.0.0/8', port: 443 },
+          { to: 'fd00::/8', port: 0 },
+        ],
       }),
     ).toEqual([]);
+  });
+
+  it('checks what it may reach', () => {
+    const allow = [
+      { to: '10.0.0.1/8', port: 70_000 },
+      { to: 'example.com', port: 1 },
+    ];
+    expect(fieldsOf({ allow })).toEqual(['allow', 'allow', 'allow']);
+    expect(fieldsOf({ allow: Array.from({ length: 65 }, () => ({ to: '10.0.0.1/32', port: 1 })) })).toEqual(['allow']);
   });
 
   it('names all faults at once', () => {

@@ -2,7 +2,8 @@
 // The rules for what a caller may ask for. All faults are found at once, so that a caller can mend them in one go.
 import { isIP } from 'node:net';
 
-import type { InstanceRequest, UprocRequest } from './instance-spec.js';
+import { type InstanceRequest, NODE_HOST, type UprocRequest } from './instance-spec.js';
+import { MAX_NETWORK_RULES, type NetworkRule, parseNetwork } from './network-rule.js';
 
 /** One broken rule. */
 export interface SpecFault {
@@ -86,7 +87,7 @@ export function validateInstanceRequest(request: InstanceRequest): SpecFault[] {
   ] as const) {
     check(isWhole(value, 0, MAX_DEADLINE_MS), field, `must be at most ${MAX_DEADLINE_MS} (0 = the default)`);
   }
-  faults.push(...secretFaults(request.secrets), ...hostFaults(request.hosts));
+  faults.push(...secretFaults(request.secrets), ...hostFaults(request.hosts), ...allowFaults(request.allow));
   check(
     byteLength(Object.entries(request.labels).flat()) <= MAX_LABELS_BYTES,
     'labels',
@@ -143,13 +144,27 @@ export function uprocFaults(uproc: UprocRequest): SpecFault[] {
 function hostFaults(hosts: Readonly<Record<string, string>>): SpecFault[] {
   const entries = Object.entries(hosts);
   const faults: SpecFault[] = entries
-    .filter(([name, address]) => !HOST_NAME.test(name) || isIP(address) === 0)
+    .filter(([name, address]) => !HOST_NAME.test(name) || (address !== NODE_HOST && isIP(address) === 0))
     .map(([name, address]) => ({
       field: 'hosts',
       message: `${quote(name)} -> ${quote(address)} is not a host name and an IP address`,
     }));
   if (entries.length > MAX_HOSTS) {
     faults.push({ field: 'hosts', message: `must not hold more than ${MAX_HOSTS} names` });
+  }
+  return faults;
+}
+
+function allowFaults(allow: readonly NetworkRule[]): SpecFault[] {
+  const faults = allow.slice(0, MAX_NETWORK_RULES).flatMap(({ to, port }): SpecFault[] => {
+    const network = parseNetwork(to);
+    return [
+      ...(network.ok ? [] : [{ field: 'allow', message: `${quote(to)} ${network.error}` }]),
+      ...(isWhole(port, 0, 65_535) ? [] : [{ field: 'allow', message: `${port} is no port` }]),
+    ];
+  });
+  if (allow.length > MAX_NETWORK_RULES) {
+    faults.push({ field: 'allow', message: `must not hold more than ${MAX_NETWORK_RULES} destinations` });
   }
   return faults;
 }

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // What an instance should be. `InstanceRequest` is what a caller asks for (zero and empty mean "the node's default"),
 // `InstanceSpec` is what is left to no one's guess.
+import type { NetworkRule } from './network-rule.js';
 
 export type RestartPolicy = 'always' | 'never';
 
@@ -36,8 +37,10 @@ export interface InstanceRequest {
   /** 0 = coreLimit * 1000. */
   readonly cpuLimitMillicores: bigint;
   readonly restart: RestartPolicy;
-  /** Extra names for /etc/hosts. */
+  /** Extra names for /etc/hosts; NODE_HOST stands for the node's own address as the instance reaches it. */
   readonly hosts: Readonly<Record<string, string>>;
+  /** What it may reach besides the outside. */
+  readonly allow: readonly NetworkRule[];
 }
 
 /** A request with every default filled in and every rule of validateInstanceRequest met. Secrets are kept elsewhere. */
@@ -55,6 +58,8 @@ export interface InstanceLimits {
 }
 
 export const DEFAULT_SERVICE_PORT = 8080;
+/** In `hosts`: the node, whichever address that is where the instance runs. */
+export const NODE_HOST = 'host';
 
 /** Fills in the defaults of a valid request. */
 export function resolveInstanceSpec(request: InstanceRequest, limits: InstanceLimits): InstanceSpec {

@@ -12,6 +12,13 @@ export interface InstanceExit {
   readonly at: Date;
 }
 
+/** An end that nobody asked for, or a start that did not come off. */
+export interface InstanceFailure {
+  /** For people. */
+  readonly reason: string;
+  readonly at: Date;
+}
+
 /** A port that the guest listens on and where the host finds it. */
 export interface InstancePort {
   readonly guestPort: number;
@@ -19,11 +26,14 @@ export interface InstancePort {
   readonly hostPort: number;
 }
 
-/** The instance's place in the node's ranges: address, MAC and host uids all follow from one index. */
+/** The instance's place in the node's ranges: addresses, MAC and host uids all follow from one index. */
 export interface InstanceNetwork {
   readonly ip: string;
+  readonly ip6: string;
   readonly mac: string;
   readonly queuePairs: number;
+  /** Where a process of the node gets a link to its NIC; empty = it has none and uses the host's network. */
+  readonly linksPath: string;
 }
 
 /** An instance as it is now. */
@@ -40,6 +50,7 @@ export interface Instance {
   readonly pid: number;
   readonly restarts: number;
   readonly lastExit?: InstanceExit;
+  readonly lastFailure?: InstanceFailure;
   readonly createdAt: Date;
   readonly startedAt?: Date;
   readonly readyAt?: Date;

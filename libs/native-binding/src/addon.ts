@@ -4,9 +4,11 @@ import { existsSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { fileURLToPath } from 'node:url';
 import type { InstanceSnapshot } from './control-block.js';
+import type { NicEvent } from './event-queue.js';
 import type { ResolvedIngressOptions } from './ingress-options.js';
 import type { DrainResult, IngressMetrics, RouteUpdate } from './ingress.types.js';
 import { NativeError } from './native-error.js';
+import type { Frame, FrameMeta, NicCounters, NicPortInfo, NicPortKind } from './nic-port.js';
 import type { ProcessExit } from './process-handle.js';
 
 export interface NativeIngress {
@@ -43,12 +45,32 @@ export interface NativeSpawn {
   stderrFile: string;
 }
 
+export interface NativeNicPort {
+  info(): NicPortInfo;
+  send(queuePair: number, frame: Uint8Array, meta?: FrameMeta): boolean;
+  receive(queuePair: number): Frame | undefined;
+  counters(): NicCounters;
+  hasFrames(): boolean;
+  wait(timeoutMs: number): Promise<boolean>;
+  isLost(): boolean;
+  close(): void;
+}
+
+export interface NativeEventQueue {
+  post(instance: number, queuePair: number): boolean;
+  take(): NicEvent | undefined;
+  overflows(): number;
+  close(): void;
+}
+
 export interface NativeAddon {
   Ingress: new (
     options: ResolvedIngressOptions,
     onEvent: (kind: 'coldStart' | 'replicaIdle' | 'error', text: string) => void,
   ) => NativeIngress;
   ControlBlock: new (path: string) => NativeControlBlock;
+  EventQueue: new (path: string, isConsumer: boolean) => NativeEventQueue;
+  attachNic(path: string, kind: NicPortKind, timeoutMs: number): Promise<NativeNicPort>;
   openProcess(pid: number, startTimeTicks: bigint): NativeProcessHandle | undefined;
   spawnDetached(spawn: NativeSpawn): NativeProcessHandle;
 }

@@ -3,7 +3,7 @@ import { isIP } from 'node:net';
 import type { IngressOptions } from './ingress.types.js';
 import { NativeError } from './native-error.js';
 
-/** Defaults of every optional field of IngressOptions; `schedulerDoorbellPath` empty = none. */
+/** Defaults of every optional field of IngressOptions; an empty path = none. */
 export const INGRESS_DEFAULTS = {
   workers: 1,
   spinUs: 100,
@@ -20,6 +20,7 @@ export const INGRESS_DEFAULTS = {
   maxHeldTotal: 2_048,
   defaultNamespace: 'openfaas-fn',
   schedulerDoorbellPath: '',
+  eventQueuePath: '',
 } as const;
 
 /** All options with their values, as the addon takes them. */

@@ -38,6 +38,8 @@ export interface IngressOptions {
   defaultNamespace?: string;
   /** The scheduler's doorbell page; absent or missing file: nothing is rung. */
   schedulerDoorbellPath?: string;
+  /** The node's event queue: gets an event whenever a sleeping instance with an `instanceNumber` is woken. Absent or missing file: nothing is posted. */
+  eventQueuePath?: string;
 }
 
 export interface IngressEvents {
@@ -57,6 +59,13 @@ export interface RouteReplica {
   /** An IPv4 or IPv6 address. */
   host: string;
   port: number;
+  /**
+   * Where the instance gives out links (`links.sock`), at most 107 bytes: requests go over shared memory then. Where no link can be had they go to
+   * `host` and `port`, and the link is tried again. Empty or absent = always `host` and `port`.
+   */
+  linkPath?: string;
+  /** Of the instance in the event queue, 1 to 2^24 - 1; 0 or absent = none. */
+  instanceNumber?: number;
   /** `draining`: finishes what is in flight, gets nothing new. A replica that is gone from the list is treated the same. */
   state: 'ready' | 'draining';
 }
@@ -143,6 +152,25 @@ export interface IngressMetrics {
     spunUs: number;
     /** Sleeps without a spin, because the next event seemed too far. */
     skips: number;
+  };
+  links: {
+    /** Now, over all workers. */
+    attached: number;
+    attaches: number;
+    /** Attempts that brought no link; each is made again, ever more seldom. */
+    attachFailures: number;
+    /** Instance gone, or its rings broken. */
+    losses: number;
+    /** Connections to `host` and `port` of a replica with a `linkPath`. */
+    fallbacks: number;
+    framesIn: number;
+    framesOut: number;
+    /** Instances that slept and were woken. */
+    rings: number;
+    /** Rings by instances that had sent nothing. */
+    vainRings: number;
+    /** Times that an instance was not listened to for some milliseconds, as it rang too much. */
+    mutes: number;
   };
   held: number;
   doorbellRings: number;

@@ -9,7 +9,8 @@ namespace junction::addon {
 
 /// What the addon keeps per environment; nothing of it is shared between Node.js threads.
 struct AddonState {
-  Napi::FunctionReference process_constructor;  // not exported: only the addon makes these objects
+  Napi::FunctionReference process_constructor;   // not exported: only the addon makes these objects
+  Napi::FunctionReference nic_port_constructor;  // likewise
   ProcessEnds process_ends;
 };
 

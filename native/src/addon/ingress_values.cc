@@ -48,6 +48,15 @@ class FieldReader {
     }
   }
 
+  /// Leaves `out` when the field is absent.
+  template <typename Number>
+  void OptionalCount(const char* name, Number& out) {
+    const Napi::Value value = Get(name);
+    if (!value.IsUndefined() && !value.IsEmpty()) {
+      Count(name, out);
+    }
+  }
+
   void Flag(const char* name, bool& out) {
     const Napi::Value value = Get(name);
     if (value.IsBoolean()) {
@@ -164,6 +173,7 @@ Result<ingress::IngressOptions> ReadIngressOptions(const Napi::Value& value) {
   fields.Text("apiSocketPath", options.api_socket_path);
   fields.Text("defaultNamespace", options.default_namespace);
   fields.Text("schedulerDoorbellPath", options.scheduler_doorbell_path);
+  fields.Text("eventQueuePath", options.event_queue_path);
   fields.Count("workers", options.workers);
   fields.Count("spinUs", options.spin_us);
   fields.Count("maxConnections", options.max_connections);
@@ -208,6 +218,8 @@ Result<ingress::RouteUpdate> ReadRouteUpdate(const Napi::Value& value) {
       replica_fields.Text("host", replica.host);
       replica_fields.Count("port", replica.port);
       replica_fields.Text("state", state);
+      replica_fields.OptionalText("linkPath", replica.link_path);
+      replica_fields.OptionalCount("instanceNumber", replica.instance_number);
       if (state != "ready" && state != "draining") {
         replica_fields.Fault("state", "ready or draining");
       }
@@ -258,6 +270,19 @@ Napi::Object MakeIngressMetrics(Napi::Env env, const ingress::MetricsValues& val
   SetNumber(spin, "skips", values.spin_skips);
   SetNumber(spin, "spunUs", values.spun_ns / 1000);
   metrics.Set("spin", spin);
+
+  Napi::Object links = Napi::Object::New(env);
+  SetNumber(links, "attached", values.links);
+  SetNumber(links, "attaches", values.link_attaches);
+  SetNumber(links, "attachFailures", values.link_attach_failures);
+  SetNumber(links, "losses", values.link_losses);
+  SetNumber(links, "fallbacks", values.link_fallbacks);
+  SetNumber(links, "framesIn", values.link_frames_in);
+  SetNumber(links, "framesOut", values.link_frames_out);
+  SetNumber(links, "rings", values.link_rings);
+  SetNumber(links, "vainRings", values.link_vain_rings);
+  SetNumber(links, "mutes", values.link_mutes);
+  metrics.Set("links", links);
 
   SetNumber(metrics, "held", values.held);
   SetNumber(metrics, "doorbellRings", values.doorbell_rings);

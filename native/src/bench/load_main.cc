@@ -17,10 +17,13 @@ using junction::Result;
 
 constexpr char kUsage[] =
     "usage: junction_load VERB [options]\n"
-    "  sequential  --url U --body FILE [--expect FILE] [--count N] [--warmup N] [--gap-us N]\n"
-    "  throughput  --url U --body FILE [--expect FILE] [--connections N] [--duration-ms N] [--warmup-ms N]\n"
+    "  sequential  --url U --body FILE [--expect FILE] [--count N] [--warmup N] [--gap-us N] [LINK]\n"
+    "  throughput  --url U --body FILE [--expect FILE] [--connections N] [--duration-ms N] [--warmup-ms N] [LINK]\n"
+    "  bulk        --url U [--bytes N] [--download] [LINK]     the other end is bulk_server\n"
     "  start       --url U --body FILE [--expect FILE] [--control FILE] -- command [args]\n"
     "  ping-pong\n"
+    "LINK: --link PATH [--spin-us N]: over a shared-memory link of the instance whose links.sock is PATH, to the URL's "
+    "port there.\n"
     "Every verb prints one JSON object. Exit status: 0 measured, 1 failed, 2 wrong usage.\n";
 
 struct Arguments {
@@ -34,6 +37,10 @@ struct Arguments {
   unsigned long connections = 1;
   unsigned long duration_ms = 2000;
   unsigned long warmup_ms = 300;
+  std::string link;
+  unsigned long spin_us = 0;
+  unsigned long bytes = 1'000'000'000;
+  bool is_download = false;
   std::vector<std::string> command;
 };
 
@@ -67,6 +74,10 @@ bool Parse(int argc, char** argv, Arguments& arguments) {
                                     {"connections", required_argument, nullptr, 'C'},
                                     {"duration-ms", required_argument, nullptr, 'd'},
                                     {"warmup-ms", required_argument, nullptr, 'W'},
+                                    {"link", required_argument, nullptr, 'l'},
+                                    {"spin-us", required_argument, nullptr, 's'},
+                                    {"bytes", required_argument, nullptr, 'B'},
+                                    {"download", no_argument, nullptr, 'D'},
                                     {nullptr, 0, nullptr, 0}};
   int choice = 0;
   while ((choice = getopt_long(argc, argv, "+", kOptions, nullptr)) != -1) {
@@ -102,6 +113,18 @@ bool Parse(int argc, char** argv, Arguments& arguments) {
       case 'W':
         good = ParseNumber(optarg, arguments.warmup_ms);
         break;
+      case 'l':
+        arguments.link = optarg;
+        break;
+      case 's':
+        good = ParseNumber(optarg, arguments.spin_us);
+        break;
+      case 'B':
+        good = ParseNumber(optarg, arguments.bytes);
+        break;
+      case 'D':
+        arguments.is_download = true;
+        break;
       default:
         good = false;
     }
@@ -116,20 +139,34 @@ bool Parse(int argc, char** argv, Arguments& arguments) {
 Result<void> Run(const std::string& verb, const Arguments& arguments) {
   using namespace junction::bench;
   if (verb == "sequential") {
-    return RunSequential({.url = arguments.url,
-                          .body = arguments.body,
-                          .expected = arguments.expected,
-                          .count = arguments.count,
-                          .warmup = arguments.warmup,
-                          .gap_us = static_cast<uint32_t>(arguments.gap_us)});
+    const SequentialOptions options{.url = arguments.url,
+                                    .body = arguments.body,
+                                    .expected = arguments.expected,
+                                    .count = arguments.count,
+                                    .warmup = arguments.warmup,
+                                    .gap_us = static_cast<uint32_t>(arguments.gap_us),
+                                    .link = arguments.link,
+                                    .spin_us = static_cast<uint32_t>(arguments.spin_us)};
+    return options.link.empty() ? RunSequential(options) : RunSequentialOverLink(options);
   }
   if (verb == "throughput") {
-    return RunThroughput({.url = arguments.url,
-                          .body = arguments.body,
-                          .expected = arguments.expected,
-                          .connections = arguments.connections,
-                          .duration_ms = static_cast<uint32_t>(arguments.duration_ms),
-                          .warmup_ms = static_cast<uint32_t>(arguments.warmup_ms)});
+    const ThroughputOptions options{.url = arguments.url,
+                                    .body = arguments.body,
+                                    .expected = arguments.expected,
+                                    .connections = arguments.connections,
+                                    .duration_ms = static_cast<uint32_t>(arguments.duration_ms),
+                                    .warmup_ms = static_cast<uint32_t>(arguments.warmup_ms),
+                                    .link = arguments.link,
+                                    .spin_us = static_cast<uint32_t>(arguments.spin_us)};
+    return options.link.empty() ? RunThroughput(options) : RunThroughputOverLink(options);
+  }
+  if (verb == "bulk") {
+    const BulkOptions options{.url = arguments.url,
+                              .size_bytes = arguments.bytes,
+                              .is_upload = !arguments.is_download,
+                              .link = arguments.link,
+                              .spin_us = static_cast<uint32_t>(arguments.spin_us)};
+    return options.link.empty() ? RunBulk(options) : RunBulkOverLink(options);
   }
   if (verb == "start") {
     return RunStart({.command = arguments.command,
@@ -149,7 +186,8 @@ int main(int argc, char** argv) {
     std::fputs(kUsage, stdout);
     return 0;
   }
-  const bool known = verb == "sequential" || verb == "throughput" || verb == "start" || verb == "ping-pong";
+  const bool known =
+      verb == "sequential" || verb == "throughput" || verb == "bulk" || verb == "start" || verb == "ping-pong";
   Arguments arguments;
   if (!known || !Parse(argc - 1, argv + 1, arguments) || (verb == "start" && arguments.command.empty())) {
     std::fputs(kUsage, stderr);

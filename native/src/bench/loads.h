@@ -17,11 +17,16 @@ struct SequentialOptions {
   size_t count = 1000;
   size_t warmup = 50;
   uint32_t gap_us = 0;  // sleep between an answer and the next request
+  std::string
+      link;  // links.sock of the instance to reach over shared memory, at the port of `url`; empty = the host's TCP
+  uint32_t spin_us = 0;  // over a link: how long the client polls before it sleeps
 };
 
 /// Sends requests one after the other over one connection and prints each one's time as JSON. An answer that is not a
 /// 200 with the expected body ends the run with an error: a fast wrong answer is no result.
 Result<void> RunSequential(const SequentialOptions& options);
+/// The same over `link`; prints what the client's CPU and its spinning cost, too.
+Result<void> RunSequentialOverLink(const SequentialOptions& options);
 
 struct ThroughputOptions {
   std::string url;
@@ -30,10 +35,29 @@ struct ThroughputOptions {
   size_t connections = 1;
   uint32_t duration_ms = 2000;
   uint32_t warmup_ms = 300;
+  std::string link;
+  uint32_t spin_us = 0;
 };
 
 /// Keeps one request in flight on each connection, in a closed loop on one thread, and prints rate and latencies.
 Result<void> RunThroughput(const ThroughputOptions& options);
+Result<void> RunThroughputOverLink(const ThroughputOptions& options);
+
+struct BulkOptions {
+  std::string url;
+  uint64_t size_bytes = 1'000'000'000;
+  bool is_upload = true;
+  std::string link;
+  uint32_t spin_us = 0;
+};
+
+/// Moves that many bytes one way between the client and bulk_server (programs/) over one connection and prints the rate.
+Result<void> RunBulk(const BulkOptions& options);
+Result<void> RunBulkOverLink(const BulkOptions& options);
+/// What the server is told first.
+std::string BulkOrder(const BulkOptions& options);
+/// Begins the JSON object of the results; the caller ends it.
+void PrintBulk(const BulkOptions& options, uint64_t duration_ns);
 
 struct StartOptions {
   std::vector<std::string> command;

@@ -2,7 +2,6 @@
 #include <sys/epoll.h>
 #include <sys/socket.h>
 
-#include <algorithm>
 #include <cerrno>
 #include <cstdio>
 
@@ -103,12 +102,8 @@ Result<void> RunThroughput(const ThroughputOptions& options) {
   if (samples_ns.empty()) {
     return PlainError("no answer within the measured time");
   }
-  std::sort(samples_ns.begin(), samples_ns.end());
-  const double seconds = static_cast<double>(end_ns - start_ns) / 1e9;
-  std::printf("{\"requests\":%zu,\"rate\":%.1f,\"p50_ns\":%llu,\"p99_ns\":%llu}\n", samples_ns.size(),
-              static_cast<double>(samples_ns.size()) / seconds,
-              static_cast<unsigned long long>(samples_ns[samples_ns.size() / 2]),
-              static_cast<unsigned long long>(samples_ns[samples_ns.size() * 99 / 100]));
+  PrintThroughput(samples_ns, end_ns - start_ns);
+  std::printf("}\n");
   return {};
 }
 

@@ -65,20 +65,36 @@ int EventLoop::Poll(int timeout_ms) {
   return count;
 }
 
+void EventLoop::PollLinks(int events) {
+  link_events_ = 0;
+  links_->Poll(now_ns_);
+  links_->Flush(now_ns_);
+  if (link_events_ > 0) {
+    last_batch_ = events + link_events_;
+  }
+}
+
 bool EventLoop::Spin(GapPredictor& predictor, int& count) {
   const uint64_t begin = MonotonicNs();
   uint64_t now = begin;
+  bool has_come = false;
   do {
+    if (LinksHaveFrames()) {
+      has_come = true;  // without another look at the descriptors: they have their turn next time
+      now = MonotonicNs();
+      break;
+    }
     count = Poll(0);
     now = MonotonicNs();
-    if (count > 0) {
+    has_come = count > 0 || LinksHaveFrames();
+    if (has_come) {
       break;
     }
     // Where the machine is full this lets others run, the function that we wait for above all.
     sched_yield();
   } while (now - begin < spin_ns_);
   counters_.spun_ns.Add(now - begin);
-  if (count > 0) {
+  if (has_come) {
     predictor.Hit();
     counters_.spin_hits.Add();
     return true;
@@ -88,8 +104,36 @@ bool EventLoop::Spin(GapPredictor& predictor, int& count) {
   return false;
 }
 
+int EventLoop::TimeoutMs() const {
+  const uint64_t next_ms = timers_.NextTick();
+  const uint64_t now_ms = this->now_ms();
+  uint64_t timeout = UINT64_MAX;
+  if (next_ms != UINT64_MAX) {
+    timeout = next_ms <= now_ms ? 0 : next_ms - now_ms;
+  }
+  if (links_ != nullptr) {
+    const uint64_t deadline_ns = links_->NextDeadline_ns();
+    if (deadline_ns != UINT64_MAX) {
+      timeout = std::min(timeout, deadline_ns <= now_ns_ ? 0 : (deadline_ns - now_ns_) / 1'000'000 + 1);
+    }
+  }
+  return timeout == UINT64_MAX ? -1 : static_cast<int>(std::min<uint64_t>(timeout, INT_MAX));
+}
+
+int EventLoop::Sleep(int timeout_ms) {
+  if (links_ == nullptr) {
+    return Poll(timeout_ms);
+  }
+  if (!links_->PrepareToSleep(now_ns_)) {
+    return Poll(0);
+  }
+  const int count = Poll(timeout_ms);
+  links_->StayAwake();
+  return count;
+}
+
 int EventLoop::Wait() {
-  if (!ready_.empty()) {
+  if (!ready_.empty() || LinksHaveFrames()) {
     return Poll(0);
   }
   GapPredictor* predictor = std::exchange(predictor_, nullptr);
@@ -107,14 +151,8 @@ int EventLoop::Wait() {
       counters_.spin_skips.Add();
     }
   }
-  const uint64_t next_ms = timers_.NextTick();
-  const uint64_t now_ms = this->now_ms();
-  int timeout = -1;
-  if (next_ms != UINT64_MAX) {
-    timeout = next_ms <= now_ms ? 0 : static_cast<int>(std::min<uint64_t>(next_ms - now_ms, INT_MAX));
-  }
   const uint64_t slept_from = predictor != nullptr ? MonotonicNs() : 0;
-  const int count = Poll(timeout);
+  const int count = Sleep(TimeoutMs());
   if (predictor != nullptr && count > 0 && MonotonicNs() - slept_from <= spin_ns_) {
     predictor->WouldHaveHit();
   }

@@ -14,6 +14,7 @@
 #include "ingress/metrics.h"
 #include "ingress/spin_governor.h"
 #include "ingress/timer_wheel.h"
+#include "link/link_stack.h"
 
 namespace junction::ingress {
 
@@ -22,7 +23,7 @@ struct ReadyTag;
 /// Something that gets events, deadlines or another turn. Once closed it lives on until the turn ends, as events for it
 /// may still be in the batch.
 struct EventTarget : TimerNode, ListNode<ReadyTag> {
-  enum class Kind : uint8_t { kAcceptor, kMailbox, kClient, kUpstream };
+  enum class Kind : uint8_t { kAcceptor, kMailbox, kClient, kUpstream, kLinkEvent, kLinkLease };
 
   explicit EventTarget(Kind target_kind) : kind(target_kind) {}
 
@@ -68,6 +69,11 @@ class EventLoop {
     }
   }
 
+  /// From now on the loop polls these links, too, runs their stack's timers, and flushes. They outlive the loop's last turn.
+  void SetLinks(link::LinkStack& links) { links_ = &links; }
+  /// A connection over a link has events; it is made ready.
+  void CountLinkEvent() { ++link_events_; }
+
   /// Of what the worker waits for most likely when it goes idle next; null = no idea. Kept by others: see ForgetPredictor.
   void Expect(GapPredictor* predictor) { predictor_ = predictor; }
   void ForgetPredictor(const GapPredictor* predictor) {
@@ -91,6 +97,12 @@ class EventLoop {
       if (!target->closed) {
         handler.OnEvent(*target, events_[i].events);
       }
+      if (links_ != nullptr && (i + 1) % kEventsPerFlush == 0) {
+        links_->Flush(now_ns_);
+      }
+    }
+    if (links_ != nullptr) {
+      PollLinks(count);
     }
     IntrusiveList<EventTarget, ReadyTag> batch;
     batch.Append(ready_);
@@ -111,9 +123,20 @@ class EventLoop {
         handler.OnDeadline(target);
       });
     }
+    if (links_ != nullptr) {
+      links_->Flush(now_ns_);
+    }
   }
 
  private:
+  // Events between two flushes of links within a batch: the function begins with the first requests while the worker still reads the
+  // others, and is woken once for several.
+  static constexpr int kEventsPerFlush = 4;
+
+  void PollLinks(int events);
+  bool LinksHaveFrames() const { return links_ != nullptr && links_->HasFrames(); }
+  int TimeoutMs() const;
+  int Sleep(int timeout_ms);
   /// Spins where that is foreseen to pay, then sleeps. Returns the number of events.
   int Wait();
   int Poll(int timeout_ms);
@@ -123,8 +146,10 @@ class EventLoop {
   const uint64_t spin_ns_;
   WorkerCounters& counters_;
   GapPredictor* predictor_ = nullptr;
+  link::LinkStack* links_ = nullptr;
   uint64_t now_ns_;
-  int last_batch_ = 0;  // events of the last wait that brought any
+  int last_batch_ = 0;   // events of the last turn that had any
+  int link_events_ = 0;  // of this turn
   TimerWheel timers_;
   IntrusiveList<EventTarget, ReadyTag> ready_;
   std::array<epoll_event, 256> events_;

@@ -40,7 +40,13 @@ std::thread StartThread(const std::string& name, std::function<void()> body) {
 }  // namespace
 
 Ingress::Ingress(const IngressOptions& options, IngressEvents& events)
-    : options_(options), events_(events), routes_(options.default_timeout_ms, events) {}
+    : options_(options),
+      events_(events),
+      routes_(options.default_timeout_ms, events),
+      keeper_(options.workers,
+              [this](uint32_t worker, std::shared_ptr<Replica> replica, std::optional<NicAttachment> attachment) {
+                workers_[worker]->Post(LinkCommand{.replica = std::move(replica), .attachment = std::move(attachment)});
+              }) {}
 
 Result<std::unique_ptr<Ingress>> Ingress::Open(const IngressOptions& options, IngressEvents& events) {
   std::unique_ptr<Ingress> ingress(new Ingress(options, events));
@@ -73,8 +79,8 @@ Result<std::unique_ptr<Ingress>> Ingress::Open(const IngressOptions& options, In
     if (!seed) {
       return std::unexpected(seed.error());
     }
-    auto worker = std::make_unique<Worker>(ingress->options_, events, ingress->shared_, siblings, *seed,
-                                           ingress->listener_.get(), api);
+    auto worker = std::make_unique<Worker>(ingress->options_, events, ingress->shared_, siblings, ingress->keeper_, i,
+                                           *seed, ingress->listener_.get(), api);
     if (auto opened = worker->Open(); !opened) {
       return std::unexpected(opened.error());
     }
@@ -101,6 +107,11 @@ Result<void> Ingress::ApplyRoutes(const RouteUpdate& update) {
   }
   for (const auto& worker : workers_) {
     worker->Post(ApplyRoutesCommand{.change = *change, .version = update.version});
+  }
+  for (const auto& route : (*change)->upserts) {
+    for (const auto& replica : route->replicas) {
+      keeper_.Want(replica);
+    }
   }
   return {};
 }
@@ -137,6 +148,7 @@ MetricsValues Ingress::ReadMetrics() const {
   }
   std::sort(values.functions.begin(), values.functions.end(),
             [](const FunctionValues& a, const FunctionValues& b) { return a.function_name < b.function_name; });
+  values.link_attach_failures = keeper_.failures();
   values.held = shared_.held.load(std::memory_order_relaxed);
   return values;
 }
@@ -162,6 +174,7 @@ void Ingress::Drain(uint64_t deadline_ms, std::function<void(uint64_t abandoned)
 }
 
 void Ingress::Stop() {
+  keeper_.Stop();
   for (const auto& worker : workers_) {
     worker->Post(StopCommand{});
   }

@@ -12,6 +12,7 @@
 
 #include "base/error.h"
 #include "base/unique_fd.h"
+#include "ingress/link_keeper.h"
 #include "ingress/metrics.h"
 #include "ingress/options.h"
 #include "ingress/routes.h"
@@ -69,6 +70,7 @@ class Ingress : private Siblings {
   RouteRegistry routes_;
   std::vector<std::unique_ptr<Worker>> workers_;
   std::vector<std::thread> threads_;
+  LinkKeeper keeper_;  // after the workers that it posts to
 };
 
 }  // namespace junction::ingress

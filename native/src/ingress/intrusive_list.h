@@ -38,6 +38,12 @@ class IntrusiveList {
   /// Null when empty.
   T* Front() { return empty() ? nullptr : static_cast<T*>(root_.next); }
 
+  /// The item behind `item`, null at the end.
+  T* Next(T& item) {
+    ListNode<Tag>& node = item;
+    return node.next == &root_ ? nullptr : static_cast<T*>(node.next);
+  }
+
   T* PopFront() {
     T* const item = Front();
     if (item != nullptr) {

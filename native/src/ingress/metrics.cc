@@ -138,6 +138,15 @@ void MetricsValues::Add(const WorkerCounters& counters) {
   spin_skips += counters.spin_skips.Get();
   spun_ns += counters.spun_ns.Get();
   doorbell_rings += counters.doorbell_rings.Get();
+  links += counters.links.Get();
+  link_attaches += counters.link_attaches.Get();
+  link_losses += counters.link_losses.Get();
+  link_fallbacks += counters.link_fallbacks.Get();
+  link_frames_in += counters.link_frames_in.Get();
+  link_frames_out += counters.link_frames_out.Get();
+  link_rings += counters.link_rings.Get();
+  link_vain_rings += counters.link_vain_rings.Get();
+  link_mutes += counters.link_mutes.Get();
   counters.http.ForEach([this](uint32_t key, const Histogram& histogram) { AddTo(http, key, histogram); });
 }
 

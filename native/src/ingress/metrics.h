@@ -123,6 +123,15 @@ struct WorkerCounters {
   Counter spin_skips;
   Counter spun_ns;
   Counter doorbell_rings;
+  Counter links;           // attached now
+  Counter link_attaches;   // since the beginning
+  Counter link_losses;     // instance gone, or rings broken
+  Counter link_fallbacks;  // connections to a replica that has a link path, by its address all the same
+  Counter link_frames_in;
+  Counter link_frames_out;
+  Counter link_rings;       // of instances that slept
+  Counter link_vain_rings;  // by instances that had sent nothing
+  Counter link_mutes;       // instances that were not listened to for a while, as they rang too much
   KeyedHistograms http{2048};
 };
 
@@ -153,6 +162,16 @@ struct MetricsValues {
   uint64_t spin_skips = 0;
   uint64_t spun_ns = 0;
   uint64_t doorbell_rings = 0;
+  uint64_t links = 0;
+  uint64_t link_attaches = 0;
+  uint64_t link_losses = 0;
+  uint64_t link_fallbacks = 0;
+  uint64_t link_frames_in = 0;
+  uint64_t link_frames_out = 0;
+  uint64_t link_rings = 0;
+  uint64_t link_vain_rings = 0;
+  uint64_t link_mutes = 0;
+  uint64_t link_attach_failures = 0;  // of the keeper, which tries again
   uint64_t held = 0;
   uint64_t routes_version = 0;  // that all workers serve by
 

@@ -14,6 +14,7 @@ struct IngressOptions {
   std::string api_socket_path;
   std::string default_namespace = "openfaas-fn";
   std::string scheduler_doorbell_path;  // empty = none
+  std::string event_queue_path;         // empty = none
   uint32_t workers = 1;
   uint32_t spin_us = 0;
   uint32_t max_connections = 10'000;

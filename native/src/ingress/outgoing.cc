@@ -4,10 +4,13 @@
 
 #include <sys/socket.h>
 
+#include <algorithm>
 #include <cerrno>
+#include <cstring>
 
 #include "base/check.h"
 #include "ingress/text_writer.h"
+#include "net/tcp_socket.h"
 
 namespace junction::ingress {
 namespace {
@@ -81,6 +84,36 @@ FlushResult Outgoing::Flush(int fd, uint64_t& sent) {
       pieces_[first_].iov_base = static_cast<char*>(pieces_[first_].iov_base) + left;
       pieces_[first_].iov_len -= left;
       // A short write means a full socket buffer: the next try would only say EAGAIN, but it also arms the edge.
+    }
+  }
+  Clear();
+  return FlushResult::kDone;
+}
+
+FlushResult Outgoing::Flush(net::TcpSocket& socket, uint64_t& sent, uint64_t now_ns) {
+  while (first_ < count_) {
+    iovec& piece = pieces_[first_];
+    int error = 0;
+    const net::Span room = net::WriteSpan(socket, error);
+    if (room.size_bytes == 0) {
+      if (error != -EAGAIN) {
+        errno = -error;
+        return FlushResult::kFailed;
+      }
+      net::CommitWrite(socket, 0, false,
+                       now_ns);  // what is in the buffer goes out: it was committed as if more came soon
+      return FlushResult::kBlocked;
+    }
+    const uint32_t size = static_cast<uint32_t>(std::min<uint64_t>(room.size_bytes, piece.iov_len));
+    std::memcpy(room.data, piece.iov_base, size);
+    const bool is_piece_done = size == piece.iov_len;
+    net::CommitWrite(socket, size, !is_piece_done || first_ + 1 < count_, now_ns);
+    sent += size;
+    if (is_piece_done) {
+      ++first_;
+    } else {
+      piece.iov_base = static_cast<char*>(piece.iov_base) + size;
+      piece.iov_len -= size;
     }
   }
   Clear();

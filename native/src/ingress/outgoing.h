@@ -7,6 +7,10 @@
 #include <cstdint>
 #include <string_view>
 
+namespace junction::net {
+struct TcpSocket;
+}
+
 namespace junction::ingress {
 
 enum class FlushResult {
@@ -34,6 +38,8 @@ class Outgoing {
 
   /// Writes as much as the socket takes. `sent` grows by the bytes that went out.
   FlushResult Flush(int fd, uint64_t& sent);
+  /// The same into a connection over a link, whose stack sends it at its next flush. kFailed leaves the reason in errno.
+  FlushResult Flush(net::TcpSocket& socket, uint64_t& sent, uint64_t now_ns);
 
  private:
   static constexpr int kPieces = 4;

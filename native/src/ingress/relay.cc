@@ -118,7 +118,7 @@ Relay::Step Relay::SendRequest(ClientConnection& client) {
   Exchange& x = client.exchange;
   UpstreamConnection& connection = *x.upstream;
   uint64_t sent = 0;
-  switch (x.to_upstream.Flush(connection.fd.get(), sent)) {
+  switch (connection.stream.Write(x.to_upstream, sent, core_.loop.now_ns())) {
     case FlushResult::kDone:
       if (connection.connecting) {
         connection.connecting = false;
@@ -263,7 +263,7 @@ Relay::Step Relay::ReadAnswer(ClientConnection& client) {
       MakeBodyRoom(core_.buffers, x.answer, true);
     }
   }
-  switch (ReadOnce(connection.fd.get(), *x.answer, connection.readable, connection.peer_closed)) {
+  switch (connection.stream.Read(*x.answer, connection.readable, connection.peer_closed, core_.loop.now_ns())) {
     case ReadResult::kData:
       return TakeAnswer(client);
     case ReadResult::kBlocked:

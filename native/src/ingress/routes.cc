@@ -6,6 +6,7 @@
 #include <utility>
 
 #include "ingress/target.h"
+#include "nic/event_queue.h"
 
 namespace junction::ingress {
 namespace {
@@ -14,7 +15,8 @@ namespace {
 std::shared_ptr<Replica> FindReplica(const FunctionRoute* route, const RouteSpec::ReplicaSpec& spec) {
   if (route != nullptr) {
     for (const auto& replica : route->replicas) {
-      if (replica->id == spec.id && replica->host == spec.host && replica->port == spec.port) {
+      if (replica->id == spec.id && replica->host == spec.host && replica->port == spec.port &&
+          replica->link_path == spec.link_path && replica->instance_number == spec.instance_number) {
         return replica;
       }
     }
@@ -40,6 +42,13 @@ Result<std::shared_ptr<FunctionRoute>> RouteRegistry::MakeRoute(const RouteSpec&
       return PlainError("replica '" + wanted.id + "' of " + spec.function_name + ": '" + wanted.host + "' port " +
                         std::to_string(wanted.port) + " is not an address");
     }
+    if (!wanted.link_path.empty() && !MakeUnixAddress(wanted.link_path)) {
+      return PlainError("replica '" + wanted.id + "' of " + spec.function_name + ": '" + wanted.link_path +
+                        "' is no path for a link");
+    }
+    if (wanted.instance_number > kMaxEventInstance) {
+      return PlainError("replica '" + wanted.id + "' of " + spec.function_name + ": no such instance number");
+    }
     if (wanted.draining) {
       continue;
     }
@@ -50,6 +59,8 @@ Result<std::shared_ptr<FunctionRoute>> RouteRegistry::MakeRoute(const RouteSpec&
       replica->host = wanted.host;
       replica->port = wanted.port;
       replica->address = *address;
+      replica->link_path = wanted.link_path;
+      replica->instance_number = wanted.instance_number;
     }
     route->replicas.push_back(std::move(replica));
   }

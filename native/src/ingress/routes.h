@@ -32,8 +32,11 @@ struct Replica {
   std::string host;
   uint16_t port = 0;
   SocketAddress address;
+  std::string link_path;         // where its instance gives out links; empty = none
+  uint32_t instance_number = 0;  // in the node's event queue; 0 = none
   // Requests under way over all workers. Relaxed: it steers balancing and max_inflight, it guards nothing.
   alignas(64) std::atomic<uint32_t> inflight{0};
+  bool is_link_wanted = false;  // the link keeper knows of it; the control side's alone
   // Hears of the end. Set by the registry, which holds a reference then, when no route names the replica any more.
   IngressEvents* idle_listener = nullptr;
 };
@@ -65,6 +68,8 @@ struct RouteSpec {
     std::string id;
     std::string host;
     uint16_t port = 0;
+    std::string link_path = {};
+    uint32_t instance_number = 0;
     bool draining = false;
   };
 

@@ -2,9 +2,11 @@
 #include "ingress/upstreams.h"
 
 #include <algorithm>
+#include <utility>
 
 #include "ingress/dispatcher.h"
 #include "ingress/relay.h"
+#include "ingress/worker_links.h"
 
 namespace junction::ingress {
 namespace {
@@ -13,6 +15,14 @@ namespace {
 // close on their side is seen as an event, so only a request that crosses it on the way needs the retry.
 constexpr uint32_t kMostIdle = 512;
 constexpr uint64_t kIdle_ms = 60'000;
+
+/// Called by the stack of the links, in the midst of its work: only notes what is to be looked at.
+void NoteEvents(net::Socket& socket, uint32_t events) {
+  auto& connection = *static_cast<UpstreamConnection*>(socket.owner);
+  connection.pending_events |= events;  // POLLIN and the like have the values of EPOLLIN and the like
+  connection.loop.CountLinkEvent();
+  connection.loop.MakeReady(connection);
+}
 
 }  // namespace
 
@@ -30,7 +40,9 @@ Upstreams::~Upstreams() {
 
 ReplicaPool* Upstreams::AddPool(std::shared_ptr<Replica> replica) {
   pools_.push_back(std::make_unique<ReplicaPool>(std::move(replica)));
-  return pools_.back().get();
+  ReplicaPool& pool = *pools_.back();
+  pool.awaits_link = !pool.replica->link_path.empty();
+  return &pool;
 }
 
 void Upstreams::Retire(ReplicaPool& pool) {
@@ -49,21 +61,20 @@ UpstreamConnection* Upstreams::TakeIdle(ReplicaPool& pool) {
     busy_.PushBack(*connection);
     connection->deadline_ms = kNever;
     connection->reused = true;
+    if (connection->link != nullptr) {
+      core_.links->Use(*connection->link);
+    }
   }
   return connection;
 }
 
 Result<UpstreamConnection*> Upstreams::Open(ReplicaPool& pool) {
-  auto connecting = Connect(pool.replica->address);
-  if (!connecting) {
-    return std::unexpected(std::move(connecting.error()));
-  }
-  auto connection = std::make_unique<UpstreamConnection>(pool);
-  connection->fd = std::move(connecting->fd);
-  connection->connecting = connecting->in_progress;
-  auto added = core_.loop.Add(connection->fd.get(), EPOLLIN | EPOLLOUT | EPOLLRDHUP | EPOLLET, *connection);
-  if (!added) {
-    return std::unexpected(std::move(added.error()));
+  auto connection = std::make_unique<UpstreamConnection>(pool, core_.loop);
+  connection->connecting = pool.awaits_link;
+  if (!pool.awaits_link) {
+    if (auto opened = OpenStream(*connection); !opened) {
+      return std::unexpected(std::move(opened.error()));
+    }
   }
   if (connection->connecting) {
     core_.loop.SetDeadline(*connection, core_.loop.now_ms() + core_.options.connect_timeout_ms);
@@ -74,13 +85,79 @@ Result<UpstreamConnection*> Upstreams::Open(ReplicaPool& pool) {
   return connection.release();
 }
 
+Result<void> Upstreams::OpenStream(UpstreamConnection& connection) {
+  ReplicaPool& pool = connection.pool;
+  if (pool.link != nullptr) {
+    const int error = connection.stream.OpenLink(core_.links->stack(), *pool.link->link, pool.replica->port,
+                                                 &connection, &NoteEvents, core_.loop.now_ns());
+    if (error != 0) {
+      return ErrnoError("connect over a link", error);
+    }
+    connection.connecting = true;
+    connection.link = pool.link;
+    core_.links->Join(*pool.link);
+    core_.links->Use(*pool.link);
+    return {};
+  }
+  if (!pool.replica->link_path.empty()) {
+    core_.counters.link_fallbacks.Add();
+  }
+  auto opened = connection.stream.OpenHost(pool.replica->address);
+  if (!opened) {
+    return std::unexpected(std::move(opened.error()));
+  }
+  connection.connecting = *opened;
+  return core_.loop.Add(connection.stream.fd(), EPOLLIN | EPOLLOUT | EPOLLRDHUP | EPOLLET, connection);
+}
+
+void Upstreams::OnLinkSettled(ReplicaPool& pool) {
+  pool.awaits_link = false;
+  for (UpstreamConnection* connection = pool.idle.Front(); connection != nullptr;) {
+    UpstreamConnection& idle = *connection;
+    connection = pool.idle.Next(idle);
+    if (idle.link != pool.link) {
+      Close(idle);
+    }
+  }
+  std::vector<UpstreamConnection*> waiting;
+  for (UpstreamConnection* connection = busy_.Front(); connection != nullptr; connection = busy_.Next(*connection)) {
+    if (&connection->pool == &pool && !connection->stream.is_open()) {
+      waiting.push_back(connection);
+    }
+  }
+  for (UpstreamConnection* const connection : waiting) {
+    if (connection->closed) {
+      continue;
+    }
+    if (const auto opened = OpenStream(*connection); !opened) {
+      core_.dispatcher->OnConnectFailed(*connection->user, opened.error().code);
+    } else if (!connection->connecting) {
+      connection->deadline_ms = kNever;
+      core_.relay->Pump(*connection->user);
+    }
+  }
+}
+
+ReplicaPool* Upstreams::FindPool(const Replica& replica) {
+  for (const auto& pool : pools_) {
+    if (pool->replica.get() == &replica && !pool->retired) {
+      return pool.get();
+    }
+  }
+  return nullptr;
+}
+
 void Upstreams::Release(UpstreamConnection& connection, bool keep) {
   connection.user = nullptr;
   ReplicaPool& pool = connection.pool;
+  // One that goes by the replica's address ends when there is a link.
   if (!keep || pool.retired || connection.readable || connection.peer_closed || pool.idle_count == kMostIdle ||
-      core_.draining) {
+      core_.draining || connection.link != pool.link) {
     Close(connection);
     return;
+  }
+  if (connection.link != nullptr) {
+    core_.links->Unuse(*connection.link);
   }
   connection.ListNode<PoolTag>::Unlink();
   pool.idle.PushFront(connection);
@@ -91,13 +168,19 @@ void Upstreams::Release(UpstreamConnection& connection, bool keep) {
 
 void Upstreams::Close(UpstreamConnection& connection) {
   ReplicaPool& pool = connection.pool;
+  if (connection.link != nullptr) {
+    if (!connection.idle) {
+      core_.links->Unuse(*connection.link);
+    }
+    core_.links->Leave(*connection.link);
+  }
   if (connection.idle) {
     connection.idle = false;
     --pool.idle_count;
   }
   connection.closed = true;
   core_.loop.Forget(connection);
-  connection.fd.Reset();
+  connection.stream.Close(core_.loop.now_ns());
   connection.ListNode<PoolTag>::Unlink();
   --pool.open_count;
   closed_.push_back(&connection);
@@ -137,7 +220,7 @@ void Upstreams::OnEvent(UpstreamConnection& connection, uint32_t events) {
     return;
   }
   if (connection.connecting) {
-    if (const int error = ConnectError(connection.fd.get()); error != 0) {
+    if (const int error = connection.stream.ConnectError(); error != 0) {
       core_.dispatcher->OnConnectFailed(*connection.user, error);
       return;
     }
@@ -148,6 +231,12 @@ void Upstreams::OnEvent(UpstreamConnection& connection, uint32_t events) {
     connection.deadline_ms = kNever;
   }
   core_.relay->Pump(*connection.user);
+}
+
+void Upstreams::OnReady(UpstreamConnection& connection) {
+  if (const uint32_t events = std::exchange(connection.pending_events, 0); events != 0) {
+    OnEvent(connection, events);
+  }
 }
 
 void Upstreams::OnDeadline(UpstreamConnection& connection) {
@@ -164,6 +253,9 @@ void Upstreams::Sweep() {
   }
   closed_.clear();
   for (ReplicaPool* const pool : unused_) {
+    if (pool->link != nullptr) {
+      core_.links->Abandon(*pool);
+    }
     std::erase_if(pools_, [pool](const auto& owned) { return owned.get() == pool; });
   }
   unused_.clear();

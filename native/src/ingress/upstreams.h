@@ -23,7 +23,7 @@ class Upstreams {
   /// The idle connection that was used last, or null.
   UpstreamConnection* TakeIdle(ReplicaPool& pool);
 
-  /// A new connection, perhaps still connecting; the error is an errno.
+  /// A new connection, perhaps still connecting, or still waiting for the replica's link; the error is an errno.
   Result<UpstreamConnection*> Open(ReplicaPool& pool);
 
   /// Ends the use of a connection: keeps it for the next request, or closes it.
@@ -33,13 +33,21 @@ class Upstreams {
   void AddUser(ReplicaPool& pool);
   void RemoveUser(ReplicaPool& pool);
 
+  /// The pool's first attempt at a link is over, or it has got one later on: connections that waited go on.
+  void OnLinkSettled(ReplicaPool& pool);
+  /// The pool of a replica; null if no route of this worker names it any more.
+  ReplicaPool* FindPool(const Replica& replica);
+
   void OnEvent(UpstreamConnection& connection, uint32_t events);
+  /// Takes up what a link's stack has told of.
+  void OnReady(UpstreamConnection& connection);
   void OnDeadline(UpstreamConnection& connection);
 
   /// Frees what was closed in this turn.
   void Sweep();
 
  private:
+  Result<void> OpenStream(UpstreamConnection& connection);
   void Close(UpstreamConnection& connection);
   void DropIfUnused(ReplicaPool& pool);
 

@@ -9,10 +9,12 @@
 namespace junction::ingress {
 
 Worker::Worker(const IngressOptions& options, IngressEvents& events, SharedCounts& shared, Siblings& siblings,
-               const std::array<uint64_t, 4>& seed, int listener, std::shared_ptr<Replica> api)
+               LinkSource& links, uint32_t index, const std::array<uint64_t, 4>& seed, int listener,
+               std::shared_ptr<Replica> api)
     : EventTarget(Kind::kMailbox),
       core_(options, events, shared, siblings, seed),
       bell_(options.scheduler_doorbell_path, core_.counters),
+      links_(core_, links, index),
       upstreams_(core_),
       acceptor_(core_, listener),
       relay_(core_),
@@ -23,6 +25,7 @@ Worker::Worker(const IngressOptions& options, IngressEvents& events, SharedCount
   core_.bell = &bell_;
   core_.clients = &clients_;
   core_.dispatcher = &dispatcher_;
+  core_.links = &links_;
   core_.relay = &relay_;
   core_.table = &table_;
   core_.upstreams = &upstreams_;
@@ -48,6 +51,7 @@ void Worker::Run() {
     core_.loop.Turn(*this);
     clients_.Sweep();
     upstreams_.Sweep();
+    links_.Sweep();
     table_.Sweep();
     if (on_drained_ && clients_.count() == 0) {
       FinishDrain();
@@ -110,6 +114,14 @@ void Worker::Handle(DrainCommand& command) {
   core_.loop.SetDeadline(*this, core_.loop.now_ms() + command.deadline_ms);
 }
 
+void Worker::Handle(LinkCommand& command) {
+  if (command.attachment) {
+    links_.OnAttached(command.replica, std::move(*command.attachment));
+  } else {
+    links_.OnUnavailable(*command.replica);
+  }
+}
+
 void Worker::FinishDrain() {
   core_.loop.Forget(*this);
   std::exchange(on_drained_, nullptr)(abandoned_);
@@ -129,12 +141,18 @@ void Worker::OnEvent(EventTarget& target, uint32_t events) {
     case Kind::kMailbox:
       ReadMailbox();
       return;
+    case Kind::kLinkEvent:
+    case Kind::kLinkLease:
+      links_.OnEvent(static_cast<WorkerLink::Target&>(target));
+      return;
   }
 }
 
 void Worker::OnReady(EventTarget& target) {
   if (target.kind == Kind::kClient) {
     clients_.OnReady(static_cast<ClientConnection&>(target));
+  } else if (target.kind == Kind::kUpstream) {
+    upstreams_.OnReady(static_cast<UpstreamConnection&>(target));
   } else if (target.kind == Kind::kAcceptor) {
     acceptor_.OnDeadline();
   }
@@ -154,6 +172,9 @@ void Worker::OnDeadline(EventTarget& target) {
     case Kind::kMailbox:
       abandoned_ += clients_.AbortAll();  // the deadline of a drain
       return;
+    case Kind::kLinkEvent:
+    case Kind::kLinkLease:
+      return;  // they have none
   }
 }
 

@@ -6,6 +6,7 @@
 #include <functional>
 #include <memory>
 #include <mutex>
+#include <optional>
 #include <string>
 #include <unordered_map>
 #include <variant>
@@ -19,6 +20,7 @@
 #include "ingress/scheduler_bell.h"
 #include "ingress/upstreams.h"
 #include "ingress/worker_core.h"
+#include "ingress/worker_links.h"
 
 namespace junction::ingress {
 
@@ -39,14 +41,22 @@ struct DrainCommand {
   uint64_t deadline_ms;                             // from now
   std::function<void(uint64_t abandoned)> on_done;  // called once, from the worker
 };
+/// A link to this replica, or word that there is none for now.
+struct LinkCommand {
+  std::shared_ptr<Replica> replica;
+  std::optional<NicAttachment> attachment;
+};
 struct StopCommand {};
-using WorkerCommand = std::variant<ApplyRoutesCommand, FailHeldCommand, WakeQueueCommand, DrainCommand, StopCommand>;
+using WorkerCommand =
+    std::variant<ApplyRoutesCommand, FailHeldCommand, WakeQueueCommand, DrainCommand, LinkCommand, StopCommand>;
 
 /// One thread of the ingress with its connections. Post and ReadMetrics from any thread, all else from the worker's.
 class Worker : private EventTarget {
  public:
+  /// `index`: among its siblings, for `links`.
   Worker(const IngressOptions& options, IngressEvents& events, SharedCounts& shared, Siblings& siblings,
-         const std::array<uint64_t, 4>& seed, int listener, std::shared_ptr<Replica> api);
+         LinkSource& links, uint32_t index, const std::array<uint64_t, 4>& seed, int listener,
+         std::shared_ptr<Replica> api);
 
   Result<void> Open();
 
@@ -73,11 +83,13 @@ class Worker : private EventTarget {
   void Handle(const FailHeldCommand& command);
   void Handle(const WakeQueueCommand& command);
   void Handle(DrainCommand& command);
+  void Handle(LinkCommand& command);
   void Handle(const StopCommand&) { is_stopping_ = true; }
   void FinishDrain();
 
   WorkerCore core_;
   SchedulerBell bell_;
+  WorkerLinks links_;  // before the connections that go over them
   Upstreams upstreams_;
   Acceptor acceptor_;
   Relay relay_;

@@ -30,6 +30,7 @@ class FunctionTable;
 class Relay;
 class SchedulerBell;
 class Upstreams;
+class WorkerLinks;
 struct FunctionShared;
 
 /// Counts over all workers, for limits.
@@ -86,6 +87,7 @@ struct WorkerCore {
   Relay* relay = nullptr;
   SchedulerBell* bell = nullptr;
   Upstreams* upstreams = nullptr;
+  WorkerLinks* links = nullptr;
 };
 
 /// Nanoseconds since 1970.

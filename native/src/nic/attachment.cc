@@ -187,6 +187,6 @@ NicAttachment::~NicAttachment() {
 
 void NicAttachment::DrainEvents() const { DrainEvent(peer_event_.get()); }
 
-void NicAttachment::RingInstance() const { WakeInstance(view_.header(), instance_event_.get()); }
+bool NicAttachment::RingInstance() const { return WakeInstance(view_.header(), instance_event_.get()); }
 
 }  // namespace junction

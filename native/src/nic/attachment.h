@@ -72,8 +72,8 @@ class NicAttachment {
   /// Takes the instance's rings off peer_event_fd.
   void DrainEvents() const;
   /// Tells the instance that there are frames, if it sleeps. At most one host call, never blocks. The process must ignore SIGPIPE: there may be
-  /// no instance any more.
-  void RingInstance() const;
+  /// no instance any more. Whether it slept.
+  bool RingInstance() const;
 
  private:
   NicView view_;

@@ -37,11 +37,13 @@ inline bool WakeSleeper(std::atomic<uint32_t>& word, int event_fd) {
   }
 }
 
-/// Tells the instance to look at its rings and ports, if it sleeps.
-inline void WakeInstance(NicHeader& header, int instance_event_fd) {
-  if (WakeSleeper(header.instance_doorbell, instance_event_fd)) {
-    header.instance_rings.fetch_add(1, std::memory_order_relaxed);
+/// Tells the instance to look at its rings and ports, if it sleeps; whether it did.
+inline bool WakeInstance(NicHeader& header, int instance_event_fd) {
+  if (!WakeSleeper(header.instance_doorbell, instance_event_fd)) {
+    return false;
   }
+  header.instance_rings.fetch_add(1, std::memory_order_relaxed);
+  return true;
 }
 
 }  // namespace junction

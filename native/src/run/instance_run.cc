@@ -105,6 +105,7 @@ RootPlan PlanRoot(const JunctionConfig& config, const RunOptions& options, int u
   root.core_limit = config.kthreads;
   root.hostname = options.hostname.empty() ? kDefaultHostname : options.hostname;
   root.hosts = options.hosts;
+  root.resolv_conf = options.resolv_conf;
   root.mounts = options.mounts;
   if (!options.control_path.empty()) {
     root.mounts.push_back({.host_path = options.control_path, .guest_path = kGuestControlPath, .is_read_only = false});

@@ -172,6 +172,8 @@ constexpr Option kOptions[] = {
      TakeAbsolutePath<&RunOptions::cwd>},
     {"mount", "HOSTDIR:GUESTDIR[:ro]", true, "show a folder or file of the host to the guest", TakeMount},
     {"host", "NAME=IP", true, "line of the guest's /etc/hosts", TakeHost},
+    {"resolv_conf", "FILE", false, "the guest's /etc/resolv.conf (default: a copy of the host's)",
+     TakePath<&RunOptions::resolv_conf>},
     {"clone_of", "DIR", false,
      "be a warm clone of the idle instance with this --instance_dir; program, root, user, environment are its own",
      TakePath<&RunOptions::clone_of>},
@@ -211,9 +213,9 @@ constexpr Option kOptions[] = {
 };
 
 // What a clone has of its template.
-constexpr std::string_view kTemplatesOwn[] = {"hostname", "chroot_path",       "env",  "env_file", "uid",
-                                              "gid",      "uid_base",          "cwd",  "mount",    "host",
-                                              "plan_dir", "scratch_max_bytes", "netns"};
+constexpr std::string_view kTemplatesOwn[] = {"hostname", "chroot_path",       "env",   "env_file",   "uid",
+                                              "gid",      "uid_base",          "cwd",   "mount",      "host",
+                                              "plan_dir", "scratch_max_bytes", "netns", "resolv_conf"};
 
 // What goes with a further program of an instance: all else is the instance's.
 constexpr std::string_view kAdditionsOwn[] = {"add_to", "attach", "cwd", "env", "env_file", "name", "notify"};

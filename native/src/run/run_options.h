@@ -40,6 +40,7 @@ struct RunOptions {
   std::string cwd = "/";
   std::vector<MountOption> mounts;
   std::vector<HostOption> hosts;
+  std::string resolv_conf;   // empty: the host's
   std::string add_to;        // --instance_dir of the instance that gets a further program; empty: a start or a clone
   bool has_attach = false;   // that program gets our stdio, else its output goes to the instance's log
   std::string clone_of;      // --instance_dir of the template; empty: a start from the program

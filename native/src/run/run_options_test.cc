@@ -42,6 +42,8 @@ TEST(RunOptions, ReadsAllOptions) {
       "gateway=127.0.0.1",
       "--host",
       "six=::1",
+      "--resolv_conf",
+      "r",
       "--instance_dir",
       "i",
       "--control",
@@ -86,6 +88,7 @@ TEST(RunOptions, ReadsAllOptions) {
   ASSERT_EQ(options->hosts.size(), 2);
   EXPECT_EQ(options->hosts[0].name, "gateway");
   EXPECT_EQ(options->hosts[1].address, "::1");
+  EXPECT_EQ(options->resolv_conf, "r");
   EXPECT_EQ(options->instance_dir, "i");
   EXPECT_EQ(options->control_path, "c");
   EXPECT_EQ(options->notify_path, "n");

@@ -9,6 +9,8 @@
 
 #include <array>
 #include <cerrno>
+#include <expected>
+#include <utility>
 
 #include "base/read_file.h"
 #include "base/unique_fd.h"
@@ -147,11 +149,14 @@ Result<void> MakeSysFiles(int dir_fd, const RootPlan& plan) {
 
 Result<void> MakeEtcFiles(int dir_fd, const RootPlan& plan) {
   // A host without name servers gives an empty file: libc then asks 127.0.0.1, as it does on the host.
-  const std::string resolv_conf = ReadFile("/etc/resolv.conf", kMaxCopiedFile_bytes).value_or("");
+  auto resolv_conf = ReadFile(plan.resolv_conf.empty() ? "/etc/resolv.conf" : plan.resolv_conf, kMaxCopiedFile_bytes);
+  if (!resolv_conf && !plan.resolv_conf.empty()) {
+    return std::unexpected(resolv_conf.error());
+  }
   const std::array<std::pair<const char*, const std::string>, 3> files = {{
       {"upper/etc/hostname", plan.hostname + "\n"},
       {"upper/etc/hosts", HostsFile(plan)},
-      {"upper/etc/resolv.conf", resolv_conf},
+      {"upper/etc/resolv.conf", std::move(resolv_conf).value_or("")},
   }};
   for (const auto& [path, content] : files) {
     if (auto made = MakeFile(dir_fd, path, content, plan.uid_base); !made) {

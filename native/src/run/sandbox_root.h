@@ -20,6 +20,7 @@ struct RootPlan {
   uint32_t core_limit = 1;
   std::string hostname;
   std::vector<HostOption> hosts;
+  std::string resolv_conf;  // a file of the host; empty: its /etc/resolv.conf
   std::vector<MountOption> mounts;
   std::string cwd;
   uint32_t uid = 0;  // the guest's: owner of a cwd that had to be made

@@ -129,6 +129,9 @@ TEST_F(SandboxTest, SynthesisesWhatRuntimesRead) {
   EXPECT_EQ(Output({"--hostname", "aes"}, {"read", "/proc/sys/kernel/hostname"}), "aes\n");
   EXPECT_TRUE(Has(Output({"--host", "gateway=127.0.0.9"}, {"read", "/etc/hosts"}), "127.0.0.9 gateway\n"));
   EXPECT_EQ(Output({}, {"read", "/etc/resolv.conf"}), Slurp("/etc/resolv.conf"));
+  dir_.Write("resolv.conf", "nameserver 10.62.0.1\n");
+  EXPECT_EQ(Output({"--resolv_conf", dir_.File("resolv.conf")}, {"read", "/etc/resolv.conf"}),
+            "nameserver 10.62.0.1\n");
 }
 
 TEST_F(SandboxTest, PassesOnTheNamedEnvironmentOnly) {

@@ -13,6 +13,8 @@ namespace {
 
 constexpr size_t kMaxId_bytes = 253;
 constexpr size_t kMaxPath_bytes = 4095;
+constexpr size_t kMaxAddress_bytes = 64;
+constexpr int64_t kMaxInstanceNumber = (1 << 24) - 1;  // kMaxEventInstance (nic/event_queue.h)
 
 Result<std::string> TextMember(const JsonValue& object, std::string_view key, size_t max_bytes) {
   const JsonValue* member = object.Find(key);
@@ -33,6 +35,79 @@ Result<int64_t> NumberMember(const JsonValue& object, std::string_view key, int6
   return *number;
 }
 
+// An address or the like, read by `parse`.
+template <typename T>
+Result<T> AddressMember(const JsonValue& object, std::string_view key, std::optional<T> (*parse)(std::string_view)) {
+  const auto text = TextMember(object, key, kMaxAddress_bytes);
+  if (!text) {
+    return std::unexpected(text.error());
+  }
+  const auto address = parse(*text);
+  return address ? Result<T>(*address) : PlainError(std::string(key) + ": '" + *text + "' is none");
+}
+
+// As above, into a field that may stay empty.
+template <typename T>
+Result<void> TakeAddress(std::optional<T>& field, const JsonValue& object, std::string_view key,
+                         std::optional<T> (*parse)(std::string_view)) {
+  if (object.Find(key) == nullptr) {
+    return {};
+  }
+  const auto address = AddressMember<T>(object, key, parse);
+  if (!address) {
+    return std::unexpected(address.error());
+  }
+  field = *address;
+  return {};
+}
+
+Result<AllowList> ParseAllowList(const JsonValue& object) {
+  const JsonValue* member = object.Find("allow");
+  if (member == nullptr) {
+    return AllowList{};
+  }
+  const JsonValue::Array* list = member->AsArray();
+  if (list == nullptr || list->size() > kMaxAllows) {
+    return PlainError("allow: a list of at most " + std::to_string(kMaxAllows) + " is needed");
+  }
+  AllowList allows;
+  for (const JsonValue& item : *list) {
+    const auto to = AddressMember<Cidr>(item, "to", ParseCidr);
+    const auto port = item.Find("port") == nullptr ? Result<int64_t>(0) : NumberMember(item, "port", 0, 65535);
+    if (!to || !port) {
+      return PlainError("allow: " + (to ? port.error() : to.error()).message);
+    }
+    allows.push_back({.to = *to, .port = static_cast<uint16_t>(*port)});
+  }
+  return allows;
+}
+
+// What puts an instance on the uplink.
+Result<void> ParseNic(const JsonValue& object, Registration& registration) {
+  auto path = TextMember(object, "linksPath", kMaxPath_bytes);
+  if (!path) {
+    return std::unexpected(path.error());
+  }
+  registration.links_path = std::move(*path);
+  const auto ip4 = AddressMember<Ip4>(object, "ip", ParseIp4);
+  if (!ip4) {
+    return std::unexpected(ip4.error());
+  }
+  registration.ip4 = *ip4;
+  if (auto taken = TakeAddress(registration.ip6, object, "ip6", &ParseIp6); !taken) {
+    return taken;
+  }
+  if (auto taken = TakeAddress(registration.mac, object, "mac", &ParseMac); !taken) {
+    return taken;
+  }
+  auto allow = ParseAllowList(object);
+  if (!allow) {
+    return std::unexpected(allow.error());
+  }
+  registration.allow = std::move(*allow);
+  return {};
+}
+
 Result<Registration> ParseInstance(const JsonValue& object) {
   auto id = TextMember(object, "id", kMaxId_bytes);
   if (!id) {
@@ -50,10 +125,24 @@ Result<Registration> ParseInstance(const JsonValue& object) {
   if (!core_limit) {
     return std::unexpected(core_limit.error());
   }
-  return Registration{.id = std::move(*id),
-                      .control_path = std::move(*path),
-                      .pid = static_cast<pid_t>(*pid),
-                      .core_limit = static_cast<uint32_t>(*core_limit)};
+  Registration registration;
+  registration.id = std::move(*id);
+  registration.control_path = std::move(*path);
+  registration.pid = static_cast<pid_t>(*pid);
+  registration.core_limit = static_cast<uint32_t>(*core_limit);
+  if (object.Find("number") != nullptr) {
+    const auto number = NumberMember(object, "number", 0, kMaxInstanceNumber);
+    if (!number) {
+      return std::unexpected(number.error());
+    }
+    registration.number = static_cast<uint32_t>(*number);
+  }
+  if (object.Find("linksPath") != nullptr) {
+    if (auto parsed = ParseNic(object, registration); !parsed) {
+      return std::unexpected(parsed.error());
+    }
+  }
+  return registration;
 }
 
 Result<Request> ParseSync(const JsonValue& object) {
@@ -139,15 +228,43 @@ std::string ErrorLine(std::string_view message) {
   return line + "\n";
 }
 
+namespace {
+
+std::string AllowJson(const AllowList& allow) {
+  std::string text;
+  for (const Allow& entry : allow) {
+    text += text.empty() ? "[" : ",";
+    JsonObjectWriter(text).String("to", Text(entry.to)).Unsigned("port", entry.port).End();
+  }
+  return text + "]";
+}
+
+}  // namespace
+
 std::string AddLine(const Registration& instance) {
   std::string line;
-  JsonObjectWriter(line)
-      .String("op", "add")
+  JsonObjectWriter json(line);
+  json.String("op", "add")
       .String("id", instance.id)
       .String("control", instance.control_path)
       .Signed("pid", instance.pid)
-      .Unsigned("coreLimit", instance.core_limit)
-      .End();
+      .Unsigned("coreLimit", instance.core_limit);
+  if (instance.number) {
+    json.Unsigned("number", *instance.number);
+  }
+  if (!instance.links_path.empty()) {
+    json.String("linksPath", instance.links_path).String("ip", Text(instance.ip4));
+    if (instance.ip6) {
+      json.String("ip6", Text(*instance.ip6));
+    }
+    if (instance.mac) {
+      json.String("mac", Text(*instance.mac));
+    }
+    if (!instance.allow.empty()) {
+      json.Raw("allow", AllowJson(instance.allow));
+    }
+  }
+  json.End();
   return line + "\n";
 }
 

@@ -8,27 +8,43 @@
 //   {"op":"remove","id":"..."}
 //   {"op":"stats"}                                answered by one line of stats
 //
-//   <instance>  {"id":"...","control":"<path of its control block>","pid":<host pid>,"coreLimit":n}
+//   <instance>  {"id":"...","control":"<path of its control block>","pid":<host pid>,"coreLimit":n,
+//                "number":n,                          optional: its number in events (nic/event_queue.h)
+//                "linksPath":"...","ip":"10.62.0.5",  optional, both or none: its NIC, to be on the uplink
+//                "ip6":"fd..::5","mac":"02:...",      optional; the MAC is 02:00 and the bytes of ip unless given
+//                "allow":[{"to":"10.0.0.0/8","port":443},...]}  optional, at most 64: beyond the default policy; port 0 or none = all
+//
+// An instance that is registered or updated is attached to the uplink at once if it is not; one that ends is noticed.
 //
 // Only "stats" has an answer; a request that cannot be carried out gets {"error":"..."}. Registrations outlive the
 // connection that made them, and the daemon's own end (registry.h).
 //
 //   stats  {"pid":n,"uptimeMs":n,"sampledAtUnixNs":"n","hostCores":n,
 //           "idleStates":{"heldShallow":b,"mechanism":"cpu_dma_latency|haltpoll|none","holds":n,"heldMs":n,"wakeups":n},
-//           "instances":[{"id":"...","coreLimit":n,"guestSyscalls":"n","threads":n,"active":b,"lastActiveUnixNs":"n","fault":"..."}]}
+//           "uplink":{"device":"...","up":b,"reason":"...","range":"10.62.0.0/16","address":"10.62.0.1","range6":"...","address6":"...",
+//                     "mtuBytes":n,"dns":"<resolver to use, or empty>","gatewayPort":n,
+//                     "drops":{"<reason>":"n",...},"wakeups":"n"},
+//           "events":{"overflows":"n"},
+//           "instances":[{"id":"...","coreLimit":n,"guestSyscalls":"n","threads":n,"active":b,"lastActiveUnixNs":"n","fault":"...",
+//                         "events":"n",
+//                         "uplink":{"attached":b,"framesOut":"n","bytesOut":"n","framesIn":"n","bytesIn":"n","drops":{...},"fault":"..."}}]}
 //   guestSyscalls and the times are decimal strings (64 bits); "active" means since the last sample; "fault" is there when
-//   the control block cannot be read.
+//   the control block cannot be read, or the instance cannot be attached. The uplink's own object is there when there is one, its drops are
+//   frames of the host for nobody; an instance's when it has a linksPath. Reasons of drops: uplink/drop_reason.h.
 #pragma once
 
 #include <sys/types.h>
 
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <variant>
 #include <vector>
 
 #include "base/error.h"
+#include "scheduler/uplink/addresses.h"
+#include "scheduler/uplink/allow_list.h"
 
 namespace junction::scheduler {
 
@@ -42,6 +58,12 @@ struct Registration {
   std::string control_path;
   pid_t pid = 0;
   uint32_t core_limit = 1;
+  std::optional<uint32_t> number = {};
+  std::string links_path = {};  // empty: not on the uplink, and none of what follows
+  Ip4 ip4 = {};
+  std::optional<Ip6> ip6 = {};
+  std::optional<Mac> mac = {};
+  AllowList allow = {};
 };
 
 struct SyncRequest {

@@ -18,6 +18,7 @@
 #include <utility>
 
 #include "base/json_text.h"
+#include "base/read_file.h"
 
 namespace junction::scheduler {
 namespace {
@@ -61,7 +62,7 @@ Result<UniqueFd> TakeLock(const std::string& path) {
 
 void Complain(const std::string& message) { std::fprintf(stderr, "junction_scheduler: %s\n", message.c_str()); }
 
-std::string InstanceJson(const InstanceTable::Entry& entry) {
+std::string InstanceJson(const InstanceTable::Entry& entry, uint64_t events, const std::string& uplink) {
   std::string text;
   JsonObjectWriter json(text);
   json.String("id", entry.registration.id)
@@ -72,6 +73,10 @@ std::string InstanceJson(const InstanceTable::Entry& entry) {
       .DecimalString("lastActiveUnixNs", entry.activity.last_active_ns);
   if (!entry.activity.fault.empty()) {
     json.String("fault", entry.activity.fault);
+  }
+  json.DecimalString("events", events);
+  if (!uplink.empty()) {
+    json.Raw("uplink", uplink);
   }
   json.End();
   return text;
@@ -119,7 +124,15 @@ Result<std::unique_ptr<Daemon>> Daemon::Open(const DaemonOptions& options) {
   auto daemon = std::unique_ptr<Daemon>(new Daemon(options, std::move(*idle_states), std::move(*doorbell)));
   daemon->lock_ = std::move(*lock);
   daemon->signals_ = std::move(*signals);
+  auto events = EventQueue::Create(options.events_path);
+  if (!events) {
+    return std::unexpected(events.error());
+  }
+  daemon->events_ = std::move(*events);
   daemon->instances_.Sync(daemon->registry_.Load());
+  if (auto opened = daemon->OpenUplink(); !opened) {
+    return std::unexpected(opened.error());
+  }
   // Last: who sees the socket can use it.
   if (auto opened = daemon->OpenSocket(); !opened) {
     return std::unexpected(opened.error());
@@ -131,6 +144,24 @@ Result<std::unique_ptr<Daemon>> Daemon::Open(const DaemonOptions& options) {
     }
   }
   return daemon;
+}
+
+// An uplink that another daemon of this folder left and that is not ours goes first.
+Result<void> Daemon::OpenUplink() {
+  const std::string left = ReadFile(options_.uplink.device_note, 256).value_or("");
+  if (!left.empty() && left.substr(0, left.find('\n')) != options_.uplink.device) {
+    if (auto restored = RestoreUplink(options_.uplink); !restored) {
+      Complain(restored.error().message);
+    }
+  }
+  if (!options_.uplink.device.empty()) {
+    uplink_ = Uplink::Open(options_.uplink);
+    TellUplink("");
+    if (const std::string reason = uplink_->down_reason(); !reason.empty()) {
+      Complain("no uplink: " + reason);
+    }
+  }
+  return {};
 }
 
 Result<void> Daemon::OpenSocket() {
@@ -173,6 +204,11 @@ Result<void> Daemon::Run() {
       OnEvent(events[i].data.fd, events[i].events);
     }
   }
+  if (uplink_) {
+    if (auto removed = uplink_->Remove(); !removed) {
+      Complain(removed.error().message);
+    }
+  }
   return idle_states_->LetGo();
 }
 
@@ -204,6 +240,7 @@ void Daemon::OnTimer() {
   uint64_t expirations = 0;
   [[maybe_unused]] const ssize_t size = read(timer_.get(), &expirations, sizeof(expirations));  // only resets it
   instances_.Sample(Now_ns(CLOCK_REALTIME));
+  CountEvents();
   if (policy_.OnTick(Monotonic_ns(), doorbell_->work())) {
     SetTimer(0);
     if (auto let_go = idle_states_->LetGo(); !let_go) {
@@ -260,6 +297,7 @@ std::string Daemon::Answer(std::string_view line) {
 
 std::string Daemon::Carry(const SyncRequest& request) {
   instances_.Sync(request.instances);
+  TellUplink("");
   return SaveRegistry();
 }
 
@@ -267,22 +305,69 @@ std::string Daemon::Carry(const AddRequest& request) {
   if (!instances_.Add(request.instance)) {
     return ErrorLine("add: there are " + std::to_string(kMaxInstances) + " instances already");
   }
+  TellUplink(request.instance.id);
   return SaveRegistry();
 }
 
 std::string Daemon::Carry(const UpdateRequest& request) {
-  return instances_.Update(request.id, request.core_limit) ? SaveRegistry()
-                                                           : ErrorLine("update: unknown instance " + request.id);
+  if (!instances_.Update(request.id, request.core_limit)) {
+    return ErrorLine("update: unknown instance " + request.id);
+  }
+  TellUplink(request.id);
+  return SaveRegistry();
 }
 
 std::string Daemon::Carry(const RemoveRequest& request) {
-  return instances_.Remove(request.id) ? SaveRegistry() : ErrorLine("remove: unknown instance " + request.id);
+  if (!instances_.Remove(request.id)) {
+    return ErrorLine("remove: unknown instance " + request.id);
+  }
+  TellUplink("");
+  return SaveRegistry();
+}
+
+void Daemon::TellUplink(const std::string& retry_id) {
+  if (!uplink_) {
+    return;
+  }
+  std::vector<UplinkInstance> all;
+  for (const auto& [id, entry] : instances_.entries()) {
+    const Registration& registration = entry.registration;
+    if (!registration.links_path.empty()) {
+      all.push_back({.id = id,
+                     .links_path = registration.links_path,
+                     .ip4 = registration.ip4,
+                     .ip6 = registration.ip6,
+                     .mac = registration.mac,
+                     .allow = registration.allow});
+    }
+  }
+  uplink_->SetInstances(all, retry_id);
+}
+
+void Daemon::CountEvents() {
+  std::map<uint32_t, uint64_t> counts;
+  for (const auto& [id, entry] : instances_.entries()) {
+    if (const auto number = entry.registration.number) {
+      counts[*number] = event_counts_[*number];
+    }
+  }
+  for (uint32_t taken = 0; taken < kEventQueueSlots; ++taken) {  // bounded: producers may go on
+    const auto event = events_.Take();
+    if (!event) {
+      break;
+    }
+    if (const auto found = counts.find(event->instance); found != counts.end()) {
+      found->second += 1;
+    }
+  }
+  event_counts_ = std::move(counts);
 }
 
 std::string Daemon::Carry(const StatsRequest&) {
   const uint64_t now_ns = Monotonic_ns();
   const uint64_t sampled_at_ns = Now_ns(CLOCK_REALTIME);
   instances_.Sample(sampled_at_ns);
+  CountEvents();
   std::string idle_states;
   JsonObjectWriter(idle_states)
       .Bool("heldShallow", policy_.is_awake())
@@ -293,17 +378,24 @@ std::string Daemon::Carry(const StatsRequest&) {
       .End();
   std::string list;
   for (const auto& [id, entry] : instances_.entries()) {
-    list += (list.empty() ? "" : ",") + InstanceJson(entry);
+    const auto number = entry.registration.number;
+    list += (list.empty() ? "" : ",") +
+            InstanceJson(entry, number ? event_counts_[*number] : 0, uplink_ ? uplink_->InstanceJson(id) : "");
   }
+  std::string events;
+  JsonObjectWriter(events).DecimalString("overflows", events_.overflows()).End();
   std::string line;
-  JsonObjectWriter(line)
-      .Signed("pid", getpid())
+  JsonObjectWriter json(line);
+  json.Signed("pid", getpid())
       .Unsigned("uptimeMs", (now_ns - started_ns_) / 1'000'000)
       .DecimalString("sampledAtUnixNs", sampled_at_ns)
       .Signed("hostCores", sysconf(_SC_NPROCESSORS_ONLN))
       .Raw("idleStates", idle_states)
-      .Raw("instances", "[" + list + "]")
-      .End();
+      .Raw("events", events);
+  if (uplink_) {
+    json.Raw("uplink", uplink_->Json());
+  }
+  json.Raw("instances", "[" + list + "]").End();
   return line + "\n";
 }
 

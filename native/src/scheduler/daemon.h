@@ -8,6 +8,7 @@
 
 #include "base/error.h"
 #include "base/unique_fd.h"
+#include "nic/event_queue.h"
 #include "scheduler/control_protocol.h"
 #include "scheduler/daemon_options.h"
 #include "scheduler/doorbell.h"
@@ -16,11 +17,12 @@
 #include "scheduler/instance_table.h"
 #include "scheduler/line_connection.h"
 #include "scheduler/registry.h"
+#include "scheduler/uplink/uplink.h"
 
 namespace junction::scheduler {
 
-/// The scheduler daemon: one thread in epoll for everything (and the doorbell's in a futex). With no work, no timer runs
-/// and nothing wakes it.
+/// The scheduler daemon: one thread in epoll for everything (but for the doorbell's in a futex and those of the uplink). With no work, no
+/// timer runs and nothing wakes it.
 class Daemon {
  public:
   /// Opens all it needs: settings that cannot be had are a failure here, not later. Blocks SIGTERM and SIGINT.
@@ -37,6 +39,7 @@ class Daemon {
   Daemon(const DaemonOptions& options, std::unique_ptr<IdleStates> idle_states, std::unique_ptr<Doorbell> doorbell);
 
   Result<void> OpenSocket();
+  Result<void> OpenUplink();
   Result<void> Watch(int fd, uint32_t events, bool is_new = true);
 
   void OnEvent(int fd, uint32_t events);
@@ -54,6 +57,9 @@ class Daemon {
   std::string Carry(const RemoveRequest& request);
   std::string Carry(const StatsRequest& request);
   std::string SaveRegistry();
+  /// Takes the events that have come. Once a sample: until cores are granted, nobody acts on one.
+  void CountEvents();
+  void TellUplink(const std::string& retry_id);
 
   DaemonOptions options_;
   std::unique_ptr<IdleStates> idle_states_;
@@ -61,7 +67,10 @@ class Daemon {
   Registry registry_;
   HoldPolicy policy_;
   InstanceTable instances_;
-  uint64_t started_ns_;  // monotonic
+  EventQueue events_;
+  std::map<uint32_t, uint64_t> event_counts_;  // by an instance's number; of those registered
+  std::unique_ptr<Uplink> uplink_;             // null: none wanted
+  uint64_t started_ns_;                        // monotonic
   bool is_stopping_ = false;
   UniqueFd lock_;
   UniqueFd epoll_;

@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "scheduler/idle_states.h"
+#include "scheduler/uplink/uplink_setup.h"
 
 namespace junction::scheduler {
 
@@ -16,7 +17,9 @@ struct DaemonOptions {
   std::string doorbell_path;  // <run_dir>/scheduler-doorbell
   std::string registry_path;  // <run_dir>/scheduler-registry
   std::string lock_path;      // <run_dir>/scheduler-lock
+  std::string events_path;    // <run_dir>/nic-events
   IdleStateOptions idle_states;
+  UplinkOptions uplink;  // no device: no uplink
   uint64_t let_go_after_ms = 1000;
   uint64_t sample_every_ms = 100;  // while there is work
   bool ends_with_parent = false;

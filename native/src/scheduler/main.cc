@@ -34,11 +34,14 @@ int main(int argc, char** argv) {
   }
   if (options->is_restore_only) {
     const auto restored = RestoreIdleStates(options->idle_states.paths);
-    return restored ? 0 : Fail(restored.error().message);
+    const auto removed = RestoreUplink(options->uplink);
+    const int failed = restored ? 0 : Fail(restored.error().message);
+    return removed ? failed : Fail(removed.error().message);
   }
   if (options->ends_with_parent && prctl(PR_SET_PDEATHSIG, SIGTERM, 0, 0, 0) != 0) {
     return Fail("the parent's end cannot be watched");
   }
+  signal(SIGPIPE, SIG_IGN);  // an instance's event pipe may have nobody at its other end
   auto daemon = Daemon::Open(*options);
   if (!daemon) {
     return Fail(daemon.error().message);

@@ -56,23 +56,31 @@ TEST(ControlProtocol, ReadsRequests) {
 }
 
 TEST(ControlProtocol, RefusesWhatItCannotCarryOut) {
-  for (const char* line : {
-           "",
-           "x",
-           "[]",
-           "{}",
-           R"({"op":"what"})",
-           R"({"op":1})",
-           R"({"op":"sync"})",
-           R"({"op":"sync","instances":[{}]})",
-           R"({"op":"add","id":"a"})",
-           R"({"op":"add","id":"","control":"/c","pid":1,"coreLimit":1})",
-           R"({"op":"add","id":"a","control":"/c","pid":1,"coreLimit":0})",
-           R"({"op":"add","id":"a","control":"/c","pid":-1,"coreLimit":1})",
-           R"({"op":"add","id":"a\u0000","control":"/c","pid":1,"coreLimit":1})",
-           R"({"op":"update","id":"a"})",
-           R"({"op":"remove"})",
-       }) {
+  for (
+      const char* line : {
+          "",
+          "x",
+          "[]",
+          "{}",
+          R"({"op":"what"})",
+          R"({"op":1})",
+          R"({"op":"sync"})",
+          R"({"op":"sync","instances":[{}]})",
+          R"({"op":"add","id":"a"})",
+          R"({"op":"add","id":"","control":"/c","pid":1,"coreLimit":1})",
+          R"({"op":"add","id":"a","control":"/c","pid":1,"coreLimit":0})",
+          R"({"op":"add","id":"a","control":"/c","pid":-1,"coreLimit":1})",
+          R"({"op":"add","id":"a\u0000","control":"/c","pid":1,"coreLimit":1})",
+          R"({"op":"update","id":"a"})",
+          R"({"op":"remove"})",
+          R"({"op":"add","id":"a","control":"/c","pid":1,"coreLimit":1,"number":16777216})",
+          R"({"op":"add","id":"a","control":"/c","pid":1,"coreLimit":1,"linksPath":"/l"})",
+          R"({"op":"add","id":"a","control":"/c","pid":1,"coreLimit":1,"linksPath":"/l","ip":"10.0.0"})",
+          R"({"op":"add","id":"a","control":"/c","pid":1,"coreLimit":1,"linksPath":"/l","ip":"10.0.0.2","ip6":"10.0.0.3"})",
+          R"({"op":"add","id":"a","control":"/c","pid":1,"coreLimit":1,"linksPath":"/l","ip":"10.0.0.2","mac":"02"})",
+          R"({"op":"add","id":"a","control":"/c","pid":1,"coreLimit":1,"linksPath":"/l","ip":"10.0.0.2","allow":[{"port":1}]})",
+          R"({"op":"add","id":"a","control":"/c","pid":1,"coreLimit":1,"linksPath":"/l","ip":"10.0.0.2","allow":[{"to":"::/0","port":65536}]})",
+      }) {
     EXPECT_FALSE(ParseRequest(line).has_value()) << line;
   }
   EXPECT_EQ(ParseRequest(R"({"op":"update","id":"a"})").error().message,
@@ -87,7 +95,25 @@ TEST(ControlProtocol, ReadsTheLinesItWrites) {
   const auto read = std::get<AddRequest>(*ParseRequest(line)).instance;
   EXPECT_EQ(read.id, written.id);
   EXPECT_EQ(read.control_path, written.control_path);
+  EXPECT_EQ(read.links_path, "");
   EXPECT_EQ(ErrorLine("why \"so\""), "{\"error\":\"why \\\"so\\\"\"}\n");
+}
+
+TEST(ControlProtocol, KeepsTheUplinkOfAnInstance) {
+  Registration written = {.id = "a", .control_path = "/c", .pid = 4, .core_limit = 9, .number = 7, .links_path = "/l"};
+  written.ip4 = {10, 62, 0, 5};
+  written.ip6 = ParseIp6("fd62::5");
+  written.mac = Mac{2, 0, 0, 0, 0, 9};
+  written.allow = {{.to = *ParseCidr("10.0.0.0/8"), .port = 443}, {.to = *ParseCidr("::/0"), .port = 0}};
+  std::string line = AddLine(written);
+  line.pop_back();
+  const auto read = std::get<AddRequest>(*ParseRequest(line)).instance;
+  EXPECT_EQ(read.number, 7);
+  EXPECT_EQ(read.links_path, "/l");
+  EXPECT_EQ(read.ip4, written.ip4);
+  EXPECT_EQ(read.ip6, written.ip6);
+  EXPECT_EQ(read.mac, written.mac);
+  EXPECT_EQ(read.allow, written.allow);
 }
 
 TEST(Registry, KeepsWhatWasSaved) {

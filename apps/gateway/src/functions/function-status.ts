@@ -23,6 +23,8 @@ export interface FunctionStatus {
   readonly usage: { readonly cpu: number; readonly totalMemoryBytes: number } | undefined;
   /** Why replicas are not available; ours on top of the contract. */
   readonly reason: string | undefined;
+  /** How a replica ended last, or did not come up; also when all is well again. Ours, too. */
+  readonly lastFailure: { readonly reason: string; readonly at: string; readonly instance: string } | undefined;
 }
 
 /** What the API says of a function. */
@@ -49,5 +51,13 @@ export function toFunctionStatus(fn: functionV1.FunctionMessage, invocationCount
     usage:
       usage === undefined ? undefined : { cpu: usage.cpuMillicores, totalMemoryBytes: Number(usage.totalMemoryBytes) },
     reason: fn.reason === '' ? undefined : fn.reason,
+    lastFailure:
+      fn.lastFailure === undefined
+        ? undefined
+        : {
+            reason: fn.lastFailure.reason,
+            at: fn.lastFailure.at?.toISOString() ?? '',
+            instance: fn.lastFailure.instance,
+          },
   };
 }

@@ -79,7 +79,7 @@ function httpSeries({ http, bucketBoundsSeconds }: IngressMetrics): SourceMetric
 }
 
 /** What OpenFaaS has no names for. */
-function ownSeries({ connections, spin, doorbellRings, routesVersion }: IngressMetrics): SourceMetric[] {
+function ownSeries({ connections, spin, links, doorbellRings, routesVersion }: IngressMetrics): SourceMetric[] {
   return [
     gauge('gateway_connections', 'Open client connections.', one(connections.open)),
     counter('gateway_connections_accepted_total', 'Client connections accepted.', one(connections.accepted)),
@@ -110,6 +110,25 @@ function ownSeries({ connections, spin, doorbellRings, routesVersion }: IngressM
     ]),
     counter('gateway_spin_seconds_total', 'Time spent spinning, in seconds.', one(spin.spunUs / 1e6)),
     counter('gateway_doorbell_rings_total', "Times that the scheduler's doorbell was rung.", one(doorbellRings)),
+    gauge('gateway_links', 'Shared-memory links to instances, over all workers.', one(links.attached)),
+    counter('gateway_link_attach_failures_total', 'Attempts that brought no link.', one(links.attachFailures)),
+    counter('gateway_link_losses_total', 'Links that ended: instance gone, or its rings broken.', one(links.losses)),
+    counter(
+      'gateway_link_fallbacks_total',
+      'Connections by address to replicas that are to be reached over a link.',
+      one(links.fallbacks),
+    ),
+    counter('gateway_link_frames_total', 'Frames over links.', [
+      { labels: { direction: 'in' }, value: links.framesIn },
+      { labels: { direction: 'out' }, value: links.framesOut },
+    ]),
+    counter('gateway_link_rings_total', 'Sleeping instances that were woken.', one(links.rings)),
+    counter('gateway_link_vain_rings_total', 'Rings of instances that had sent nothing.', one(links.vainRings)),
+    counter(
+      'gateway_link_mutes_total',
+      'Times that an instance was not listened to, as it rang too much.',
+      one(links.mutes),
+    ),
     gauge('gateway_routes_version', 'Version of the routes in force.', one(Number(routesVersion))),
   ];
 }

@@ -14,11 +14,12 @@ function toIngressRoute(route: functionV1.Route): Route {
     maxInflight: route.maxInflight,
     startsFromZero: route.startsFromZero,
     failure: route.failure,
-    replicas: route.replicas.map(({ id, host, port, draining }) => ({
+    replicas: route.replicas.map(({ id, host, port, draining, linkPath }) => ({
       id,
       host,
       port,
       state: draining ? 'draining' : 'ready',
+      ...(linkPath === '' ? {} : { linkPath }),
     })),
   };
 }

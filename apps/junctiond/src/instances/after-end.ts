@@ -17,6 +17,8 @@ export interface InstanceEnd {
   /** junction_run itself failed; the guest may never have run. */
   readonly failure?: string;
   readonly uptimeMs: number;
+  /** When it was over. */
+  readonly atMs: number;
   /** The last lines that it printed. */
   readonly output: readonly string[];
 }
@@ -46,13 +48,14 @@ export function decideAfterEnd(
     return { event: 'exitedForGood', changes: { ...lastExit, reason: '', failures: 0 } };
   }
   const reason = reasonOf(record, end);
+  const last = { ...lastExit, lastFailure: { reason, atMs: end.atMs } };
   const neverWorked =
     readyAtMs === undefined && (state === 'stopping' || (state === 'starting' && end.failure !== undefined));
   if (neverWorked || (spec.restart === 'never' && state === 'stopping')) {
-    return { event: 'exitedAsFailed', changes: { ...lastExit, reason } };
+    return { event: 'exitedAsFailed', changes: { ...last, reason } };
   }
   if (spec.restart === 'never') {
-    return { event: 'exitedForGood', changes: { ...lastExit, reason } };
+    return { event: 'exitedForGood', changes: { ...withFailure(end, last, lastExit), reason } };
   }
   // An end that nobody saw (the host was restarted) is not held against the instance.
   const isUnseen = end.exit === undefined && end.failure === undefined;
@@ -60,9 +63,14 @@ export function decideAfterEnd(
   const restartInMs = restartDelayMs(failures, random, backoff);
   return {
     event: 'exitedForRestart',
-    changes: { ...lastExit, failures, reason: withRestart(reason, failures, restartInMs) },
+    changes: { ...last, failures, reason: withRestart(reason, failures, restartInMs) },
     restartInMs,
   };
+}
+
+/** A program that is not to be restarted may end by itself with 0: that is no failure. */
+function withFailure<L, E>({ exit }: InstanceEnd, last: L, lastExit: E): L | E {
+  return exit?.code === 0 && exit.signal === 0 ? lastExit : last;
 }
 
 function reasonOf({ state, reason }: InstanceRecord, end: InstanceEnd): string {

@@ -17,6 +17,7 @@ export interface InstancePlaces {
   readonly runDir: string;
   readonly configFile: string;
   readonly envFile: string;
+  readonly resolvConfFile: string;
   readonly controlFile: string;
 }
 
@@ -37,6 +38,7 @@ export function placesOf(
     runDir,
     configFile: join(runDir, 'config'),
     envFile: join(runDir, 'env'),
+    resolvConfFile: join(runDir, 'resolv.conf'),
     controlFile: join(runDir, 'control'),
   };
 }

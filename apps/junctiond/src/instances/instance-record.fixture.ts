@@ -1,5 +1,23 @@
 // SPDX-License-Identifier: Apache-2.0
+import { parseAddressRange, parseAddressRange6, type Result } from '@junctiond/instance-model';
+
+import type { NetworkSettings } from './instance-network.js';
 import type { InstanceRecord } from './instance-record.js';
+
+function valueOf<T>(result: Result<T>): T {
+  if (!result.ok) throw new Error(result.error);
+  return result.value;
+}
+
+/** A node's network for tests; on the host's network unless `change` says otherwise. */
+export function networkFixture(change: Partial<NetworkSettings> & { readonly range4?: string } = {}): NetworkSettings {
+  const { range4 = '10.62.0.0/16', ...rest } = change;
+  return {
+    range: valueOf(parseAddressRange(range4)),
+    range6: valueOf(parseAddressRange6('fd12:3456:789a::/64')),
+    ...rest,
+  };
+}
 
 /** A record for tests. */
 export function recordFixture(change: Partial<InstanceRecord> = {}): InstanceRecord {
@@ -20,6 +38,7 @@ export function recordFixture(change: Partial<InstanceRecord> = {}): InstanceRec
       cpuLimitMillicores: 0n,
       restart: 'always',
       hosts: {},
+      allow: [],
     },
     slot: 0,
     imageDigest: `sha256:${'a'.repeat(64)}`,

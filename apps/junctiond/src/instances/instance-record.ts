@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // What junctiond keeps of an instance on disk (spec.json), so that the next junctiond goes on where this one ended. Secrets
 // are not in it; see secrets-folder.ts.
-import type { InstanceExit, InstanceSpec, InstanceState } from '@junctiond/instance-model';
+import type { InstanceExit, InstanceNetwork, InstanceSpec, InstanceState } from '@junctiond/instance-model';
 
 import { isRecord } from '../images/image-config.js';
 
@@ -37,12 +37,16 @@ export interface InstanceRecord {
   readonly stopCause?: StopCause;
   /** Delete it as soon as it is gone. */
   readonly isDeleting?: boolean;
+  /** Of the last start; absent in records of before there were NICs. */
+  readonly network?: InstanceNetwork;
   readonly restarts: number;
   /** Ends in a row, for the back-off. */
   readonly failures: number;
   readonly startedAtMs?: number;
   readonly readyAtMs?: number;
   readonly lastExit?: InstanceExit;
+  /** Stays when it runs again. */
+  readonly lastFailure?: { readonly reason: string; readonly atMs: number };
 }
 
 const VERSION = 1;
@@ -76,7 +80,8 @@ export function parseInstanceRecord(text: string): InstanceRecord | undefined {
   return {
     ...rest,
     ...exit,
-    spec: { ...spec, memoryLimitBytes: memory, cpuLimitMillicores: cpu },
+    // Records of earlier versions have no `allow`.
+    spec: { allow: [], ...spec, memoryLimitBytes: memory, cpuLimitMillicores: cpu },
   } as unknown as InstanceRecord;
 }
 

@@ -1,17 +1,15 @@
 // SPDX-License-Identifier: Apache-2.0
 import { beforeEach, describe, expect, it } from '@jest/globals';
 
-import { type Instance, parseAddressRange } from '@junctiond/instance-model';
+import type { Instance } from '@junctiond/instance-model';
 
 import { ManualClock } from '../clock.fixture.js';
 import { JunctiondError } from '../junctiond.error.js';
 import { FakeHost, type FakeProcess } from './instance-host.fixture.js';
-import { recordFixture } from './instance-record.fixture.js';
+import type { NetworkSettings } from './instance-network.js';
+import { networkFixture, recordFixture } from './instance-record.fixture.js';
 import type { InstanceRecord } from './instance-record.js';
 import { InstanceSupervisor } from './instance-supervisor.js';
-
-const range = parseAddressRange('10.62.0.0/24');
-if (!range.ok) throw new Error(range.error);
 
 const backoff = { baseMs: 200, maxMs: 30_000, stableMs: 10_000 };
 
@@ -20,11 +18,14 @@ let clock: ManualClock;
 let seen: string[];
 let supervisor: InstanceSupervisor;
 
-function create(record: InstanceRecord = recordFixture()): InstanceSupervisor {
+function create(
+  record: InstanceRecord = recordFixture(),
+  network: NetworkSettings = networkFixture(),
+): InstanceSupervisor {
   supervisor = new InstanceSupervisor(record, {
     host,
     clock,
-    range: range.ok ? range.value : (undefined as never),
+    network,
     backoff,
     random: () => 1,
     observer: {
@@ -93,6 +94,32 @@ describe('a start', () => {
     expect(clock.pendingMs).toEqual([]);
   });
 
+  it('with a NIC has its ports at an address of its own, and keeps address and links over the next junctiond', async () => {
+    const withNic = networkFixture({ nic: { linksDir: '/run/s/links', links: 1, spinningKthreads: 0 } });
+    create(recordFixture({ slot: 3 }), withNic);
+    supervisor.start();
+    const monitor = lastProcess();
+    supervisor.guestStarted({ pid: host.add().pid, startTimeTicks: 7n }, monitor.pid);
+    supervisor.guestListens(8080, 8080, monitor.pid);
+    const nic = { ip: '10.62.0.5', linksPath: '/run/s/links/fn-1' };
+    expect(supervisor.instance).toMatchObject({
+      state: 'ready',
+      network: nic,
+      ports: [{ guestPort: 8080, host: '10.62.0.5', hostPort: 8080 }],
+    });
+
+    const { record } = supervisor;
+    supervisor.detach();
+    host.portsNow = [{ guestPort: 8080, hostPort: 8080 }];
+    create(record, networkFixture({ range4: '10.99.0.0/16' }));
+    await supervisor.adopt({ pid: monitor.pid, startTimeTicks: 7n });
+    expect(supervisor.instance).toMatchObject({
+      state: 'ready',
+      network: nic,
+      ports: [{ guestPort: 8080, host: '10.62.0.5', hostPort: 8080 }],
+    });
+  });
+
   it('that cannot be made ends in failed with the reason', async () => {
     host.launchError = new Error('spawn junction_run ENOENT');
     create();
@@ -100,6 +127,7 @@ describe('a start', () => {
     expect(supervisor.instance).toMatchObject({
       state: 'failed',
       reason: 'could not be started: spawn junction_run ENOENT',
+      lastFailure: { reason: 'could not be started: spawn junction_run ENOENT', at: new Date(clock.now()) },
     });
     host.launchError = undefined;
     host.prepareError = new Error('disk full');
@@ -222,6 +250,24 @@ describe('an end that nobody asked for', () => {
     await end({ code: 1 });
     expect(supervisor.instance.reason).toContain('exited with code 1 10 s after its start; restarts in 0.2 s;');
     expect(seen.filter((event) => event === 'relaunched')).toHaveLength(2);
+  });
+
+  it('is remembered when it runs again, but an end that was asked for is not one', async () => {
+    host.output = ['panic: boom'];
+    create();
+    supervisor.start();
+    await end({ code: 2 });
+    const lastFailure = {
+      reason: 'exited with code 2 0 s after its start; last output: panic: boom',
+      at: new Date(clock.now()),
+    };
+    clock.advance(200);
+    listen();
+    expect(supervisor.instance).toMatchObject({ state: 'ready', reason: '', lastFailure });
+    clock.advance(1000);
+    void supervisor.stop(1000);
+    await end({ code: 0 });
+    expect(supervisor.instance).toMatchObject({ state: 'exited', lastFailure });
   });
 
   it('takes its ports away at once', async () => {

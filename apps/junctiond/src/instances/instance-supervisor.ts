@@ -7,7 +7,6 @@ import {
   type InstanceEvent,
   type InstanceExit,
   nextInstanceState,
-  type AddressRange,
   restartDelayMs,
   type RestartBackoffSettings,
 } from '@junctiond/instance-model';
@@ -17,9 +16,9 @@ import { errorText, JunctiondError } from '../junctiond.error.js';
 import { decideAfterEnd, type InstanceEnd } from './after-end.js';
 import { notListeningReason } from './exit-reason.js';
 import type { HostExit, HostProcess, InstanceHost } from './instance-host.js';
+import { listenHost, networkOf, type NetworkSettings, plannedNetwork } from './instance-network.js';
 import type { InstanceObserver } from './instance-observer.js';
 import type { InstanceRecord, ProcessId } from './instance-record.js';
-import { networkOf } from './launch-plan.js';
 
 export interface SupervisorParts {
   readonly host: InstanceHost;
@@ -28,7 +27,7 @@ export interface SupervisorParts {
   /** In [0, 1). */
   readonly random: () => number;
   readonly backoff: RestartBackoffSettings;
-  readonly range: AddressRange;
+  readonly network: NetworkSettings;
 }
 
 /** signal(7). */
@@ -82,18 +81,24 @@ export class InstanceSupervisor {
   }
 
   get instance(): Instance {
-    const { spec, state, reason, imageDigest, restarts, lastExit, createdAtMs, startedAtMs, readyAtMs } = this.#record;
+    const { spec, state, reason, imageDigest, restarts, lastExit, lastFailure } = this.#record;
+    const { createdAtMs, startedAtMs, readyAtMs } = this.#record;
+    const network = networkOf(this.#record, this.#parts.network);
+    const host = listenHost(network);
     return {
       spec,
       state,
       reason,
       imageDigest,
       restarts,
-      network: networkOf(this.#record, this.#parts.range),
-      ports: [...this.#ports].map(([guestPort, hostPort]) => ({ guestPort, host: '127.0.0.1', hostPort })),
+      network,
+      ports: [...this.#ports].map(([guestPort, hostPort]) => ({ guestPort, host, hostPort })),
       pid: this.#guest?.pid ?? 0,
       createdAt: new Date(createdAtMs),
       ...(lastExit === undefined ? {} : { lastExit }),
+      ...(lastFailure === undefined
+        ? {}
+        : { lastFailure: { reason: lastFailure.reason, at: new Date(lastFailure.atMs) } }),
       ...(startedAtMs === undefined ? {} : { startedAt: new Date(startedAtMs) }),
       ...(readyAtMs === undefined ? {} : { readyAt: new Date(readyAtMs) }),
     };
@@ -225,6 +230,7 @@ export class InstanceSupervisor {
       startedAtMs: this.#parts.clock.now(),
       restarts: record.restarts + (isRestart ? 1 : 0),
       failures: isRestart ? record.failures : 0,
+      network: plannedNetwork(record, this.#parts.network),
     };
     this.#apply('start', { reason: '' }, 'byPrepare');
     const { host, observer } = this.#parts;
@@ -234,7 +240,7 @@ export class InstanceSupervisor {
       this.#watch(host.launch(this.#record));
     } catch (cause) {
       observer.trouble(`instance ${this.#record.spec.id} cannot be started`, cause);
-      this.#afterEnd({ failure: errorText(cause), uptimeMs: 0, output: [] });
+      this.#afterEnd({ failure: errorText(cause), uptimeMs: 0, atMs: this.#parts.clock.now(), output: [] });
       return;
     }
     observer.launched(isRestart);
@@ -298,8 +304,10 @@ export class InstanceSupervisor {
     observer.guestGone(id);
     const exit = status?.exit ?? exitOf(hostExit, clock.now());
     const failure = status?.error ?? (hostExit.exitCode === MONITOR_FAILED ? 'junction_run failed' : undefined);
+    const atMs = exit?.at.getTime() ?? clock.now();
     this.#afterEnd({
-      uptimeMs: (exit?.at.getTime() ?? clock.now()) - (this.#record.startedAtMs ?? 0),
+      uptimeMs: atMs - (this.#record.startedAtMs ?? 0),
+      atMs,
       output,
       ...(exit === undefined ? {} : { exit }),
       ...(failure === undefined ? {} : { failure }),

@@ -36,7 +36,7 @@ export function toRequest(spec: instanceV1.InstanceSpec | undefined): InstanceRe
 }
 
 export function toMessage(instance: Instance, usage?: instanceV1.Usage): instanceV1.Instance {
-  const { spec, state, reason, imageDigest, network, ports, pid, restarts, lastExit } = instance;
+  const { spec, state, reason, imageDigest, network, ports, pid, restarts, lastExit, lastFailure } = instance;
   return {
     spec: toSpecMessage(spec),
     state: STATES[state],
@@ -47,6 +47,7 @@ export function toMessage(instance: Instance, usage?: instanceV1.Usage): instanc
     pid,
     restarts,
     lastExit: lastExit === undefined ? undefined : toExitMessage(lastExit),
+    lastFailure: lastFailure === undefined ? undefined : { ...lastFailure },
     createdAt: instance.createdAt,
     startedAt: instance.startedAt,
     readyAt: instance.readyAt,
@@ -79,6 +80,7 @@ function toSpecMessage(spec: InstanceSpec): instanceV1.InstanceSpec {
     uproc: { args: [...uproc.args], env: { ...uproc.env }, cwd: uproc.cwd, user: uproc.user },
     labels: { ...spec.labels },
     hosts: { ...spec.hosts },
+    allow: spec.allow.map((rule) => ({ ...rule })),
     secrets: {},
     runtime: instanceV1.Runtime.RUNTIME_NATIVE,
     restart:

@@ -5,21 +5,19 @@ import { join } from 'node:path';
 
 import { afterAll, beforeEach, describe, expect, it } from '@jest/globals';
 
-import { IndexPool, type InstanceRequest, parseAddressRange } from '@junctiond/instance-model';
+import { IndexPool, type InstanceRequest } from '@junctiond/instance-model';
 
 import { ManualClock } from '../clock.fixture.js';
 import type { ImageLease } from '../images/image.service.js';
 import { JunctiondError } from '../junctiond.error.js';
 import { GuestProcesses } from './guest-process.js';
 import { FakeHost } from './instance-host.fixture.js';
-import { recordFixture } from './instance-record.fixture.js';
+import { networkFixture, recordFixture } from './instance-record.fixture.js';
 import type { InstanceRecord } from './instance-record.js';
 import { InstanceService, type NodeFindings, type NodeHost } from './instance.service.js';
 import type { Secrets } from './secrets-folder.js';
 
-const range = parseAddressRange('10.62.0.0/29');
-if (!range.ok) throw new Error(range.error);
-const addresses = range.value;
+const network = networkFixture({ range4: '10.62.0.0/29' });
 
 /** The fake host with what the service needs on top. */
 class FakeNodeHost extends FakeHost implements NodeHost {
@@ -70,7 +68,7 @@ const leaseOf = (digest: string): ImageLease => {
 beforeEach(() => {
   host = new FakeNodeHost();
   clock = new ManualClock();
-  slots = new IndexPool(addresses.capacity);
+  slots = new IndexPool(network.range.capacity);
   leases = [];
   troubles = [];
   imageError = undefined;
@@ -78,7 +76,7 @@ beforeEach(() => {
     host,
     clock,
     slots,
-    range: addresses,
+    network,
     random: () => 0,
     guests: new GuestProcesses(),
     backoff: { baseMs: 200, maxMs: 30_000, stableMs: 10_000 },
@@ -165,9 +163,9 @@ describe('create', () => {
   });
 
   it('refuses one more than there are addresses', async () => {
-    for (let index = 0; index < addresses.capacity; index += 1) await create(`i${index}`);
+    for (let index = 0; index < network.range.capacity; index += 1) await create(`i${index}`);
     await expect(create('more')).rejects.toMatchObject({ kind: 'resource_exhausted' });
-    expect(leases).toHaveLength(addresses.capacity);
+    expect(leases).toHaveLength(network.range.capacity);
   });
 
   it('keeps secrets out of the record and out of every answer', async () => {

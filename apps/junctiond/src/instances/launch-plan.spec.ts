@@ -1,16 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 import { describe, expect, it } from '@jest/globals';
 
-import { parseAddressRange } from '@junctiond/instance-model';
-
-import { recordFixture } from './instance-record.fixture.js';
+import { networkFixture, recordFixture } from './instance-record.fixture.js';
 import { placesOf } from './instance-places.js';
-import { type LaunchSettings, networkOf, planLaunch, planUproc } from './launch-plan.js';
+import { type LaunchSettings, planLaunch, planUproc } from './launch-plan.js';
 
-const range = parseAddressRange('10.62.0.0/16');
-if (!range.ok) throw new Error(range.error);
 const settings: LaunchSettings = {
-  range: range.value,
+  network: networkFixture(),
   uidBase: 0x1000_0000,
   notifySocket: '/run/s/junctiond-events.sock',
   logMaxBytes: 8_388_608,
@@ -56,19 +52,37 @@ describe('planLaunch', () => {
     expect(args[args.indexOf('--plan_dir') + 1]).toBe('/plans');
   });
 
+  it('asks for a NIC with its addresses, links and resolvers where the node gives them', () => {
+    const nic = { linksDir: '/run/s/links', links: 3, spinningKthreads: 1 };
+    const plain = recordFixture({ slot: 3 });
+    const record = { ...plain, spec: { ...plain.spec, hosts: { gateway: 'host' } } };
+    const plan = planLaunch(
+      record,
+      { ...context, netnsFile: '/run/s/netns' },
+      { ...settings, network: networkFixture({ nic }) },
+    );
+    expect(plan.args.join(' ')).toContain(
+      ' --host gateway=10.62.0.1 --links 3 --links_path /run/s/links/fn-1 --netns /run/s/netns ' +
+        '--resolv_conf /run/s/instances/fn-1/resolv.conf --instance_dir ',
+    );
+    expect(plan.config).toBe(
+      'host_addr 10.62.0.5\nhost_netmask 255.255.0.0\nhost_gateway 10.62.0.1\nhost_mtu 1500\n' +
+        'host_addr6 fd12:3456:789a::5\nhost_prefix6 64\nhost_gateway6 fd12:3456:789a::1\nhost_mac 02:6a:0a:3e:00:05\n' +
+        'runtime_kthreads 2\nruntime_spinning_kthreads 1\nruntime_guaranteed_kthreads 0\nruntime_priority lc\n',
+    );
+  });
+
+  it("asks for none on the host's network", () => {
+    const { args, config } = planLaunch(recordFixture(), { ...context, netnsFile: '/run/s/netns' }, settings);
+    expect(args).not.toContain('--links');
+    expect(args).not.toContain('--netns');
+    expect(args).not.toContain('--resolv_conf');
+    expect(config).not.toContain('host_addr6');
+  });
+
   it('keeps values out of the command line', () => {
     const plan = planLaunch(recordFixture(), context, settings);
     expect(plan.args).not.toContain('two words');
-  });
-});
-
-describe('networkOf', () => {
-  it('follows from the slot', () => {
-    expect(networkOf(recordFixture({ slot: 3 }), settings.range)).toEqual({
-      ip: '10.62.0.5',
-      mac: '02:6a:0a:3e:00:05',
-      queuePairs: 2,
-    });
   });
 });
 

@@ -1,13 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
 // From a record to a junction_run command line and its files; pure.
-import { addressAt, type AddressRange, macOf, queuePairsOf, renderJunctionConfig } from '@junctiond/instance-model';
+import { type InstanceNetwork, type JunctionConfig, renderJunctionConfig } from '@junctiond/instance-model';
 
-import type { GuestProcess, InstanceRecord } from './instance-record.js';
+import { networkOf, type NetworkSettings, resolveHosts } from './instance-network.js';
 import type { InstancePlaces } from './instance-places.js';
+import type { GuestProcess, InstanceRecord } from './instance-record.js';
 
 /** What is the same for all instances of the node. */
 export interface LaunchSettings {
-  readonly range: AddressRange;
+  readonly network: NetworkSettings;
   /** Host uid of guest uid 0 of the instance with slot 0. */
   readonly uidBase: number;
   readonly notifySocket: string;
@@ -27,15 +28,6 @@ export const IDS_PER_INSTANCE = 65_536;
 /** Where functions find their secrets (OpenFaaS). */
 const GUEST_SECRETS_DIR = '/var/openfaas/secrets';
 
-/** The instance's address, MAC and queue pairs. */
-export function networkOf(
-  record: InstanceRecord,
-  range: AddressRange,
-): { ip: string; mac: string; queuePairs: number } {
-  const ip = addressAt(range, record.slot);
-  return { ip, mac: macOf(ip), queuePairs: queuePairsOf(record.spec) };
-}
-
 /** Host id of a guest id. */
 export function hostId(slot: number, guestId: number, uidBase: number): number {
   return uidBase + slot * IDS_PER_INSTANCE + guestId;
@@ -48,11 +40,15 @@ export interface LaunchContext {
   readonly plansDir?: string;
   readonly secretsDir: string;
   readonly cgroupDirs: readonly string[];
+  /** A file that is an empty network namespace; absent: junction_run makes one for each instance with a NIC. */
+  readonly netnsFile?: string;
 }
 
 export function planLaunch(record: InstanceRecord, context: LaunchContext, settings: LaunchSettings): LaunchPlan {
   const { spec, guest } = record;
   const { places } = context;
+  const { range } = settings.network;
+  const network = networkOf(record, settings.network);
   const args = [
     places.configFile,
     ...['--name', spec.id],
@@ -65,7 +61,8 @@ export function planLaunch(record: InstanceRecord, context: LaunchContext, setti
     ...['--uid_base', String(hostId(record.slot, 0, settings.uidBase))],
     ...['--cwd', guest.cwd],
     ...(record.hasSecrets ? ['--mount', `${context.secretsDir}:${GUEST_SECRETS_DIR}:ro`] : []),
-    ...Object.entries(spec.hosts).flatMap(([name, address]) => ['--host', `${name}=${address}`]),
+    ...resolveHosts(spec.hosts, network, range).flatMap(([name, address]) => ['--host', `${name}=${address}`]),
+    ...nicArgs(network.linksPath, context, settings.network),
     ...['--instance_dir', places.instanceDir],
     ...['--control', places.controlFile],
     ...['--notify', settings.notifySocket],
@@ -75,16 +72,34 @@ export function planLaunch(record: InstanceRecord, context: LaunchContext, setti
     ...guest.args,
   ];
   const config = renderJunctionConfig({
-    hostAddr: addressAt(settings.range, record.slot),
-    hostNetmask: settings.range.netmask,
-    hostGateway: settings.range.gateway,
+    hostAddr: network.ip,
+    hostNetmask: range.netmask,
+    hostGateway: range.gateway,
     hostMtu: settings.mtu,
+    ...nicConfig(network, settings.network),
     coreLimit: spec.coreLimit,
-    spinningKthreads: 0,
+    spinningKthreads: network.linksPath === '' ? 0 : (settings.network.nic?.spinningKthreads ?? 0),
     guaranteedCores: 0,
     priority: 'lc',
   });
   return { args, config, env: formatEnv(guest.env) };
+}
+
+/** What junction_run needs for a NIC; nothing for an instance on the host's network. */
+function nicArgs(linksPath: string, context: LaunchContext, { nic }: NetworkSettings): string[] {
+  return nic === undefined || linksPath === ''
+    ? []
+    : [
+        ...['--links', String(nic.links), '--links_path', linksPath],
+        ...(context.netnsFile === undefined ? [] : ['--netns', context.netnsFile]),
+        ...['--resolv_conf', context.places.resolvConfFile],
+      ];
+}
+
+function nicConfig({ ip6, mac, linksPath }: InstanceNetwork, { range6 }: NetworkSettings): Pick<JunctionConfig, 'nic'> {
+  return linksPath === ''
+    ? {}
+    : { nic: { hostAddr6: ip6, hostPrefix6: range6.prefixBits, hostGateway6: range6.gateway, hostMac: mac } };
 }
 
 /** A further program of a running instance. `envFile` is where `env` goes. */

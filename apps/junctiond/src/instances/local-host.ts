@@ -14,6 +14,7 @@ import { lastLogTexts, lastTexts } from '../logs/last-lines.js';
 import { REASON_LINES } from './exit-reason.js';
 import type { HostProcess, InstanceHost, ListeningPort, UprocLaunch } from './instance-host.js';
 import { type InstancePlaces, placesOf } from './instance-places.js';
+import { networkOf } from './instance-network.js';
 import type { GuestProcess, InstanceRecord, ProcessId } from './instance-record.js';
 import {
   hostId,
@@ -25,6 +26,7 @@ import {
 } from './launch-plan.js';
 import { parseListeningSockets } from './listening-sockets.js';
 import type { RecordFiles } from './record-files.js';
+import { instanceResolvConf } from './resolv-conf.js';
 import { loadSecrets, saveSecrets, type Secrets, type SecretsFolder } from './secrets-folder.js';
 import { type InstanceStatus, readStatus } from './status-file.js';
 
@@ -33,6 +35,8 @@ export interface LocalHostParts {
   /** Path of junction_run. */
   readonly runBinary: string;
   readonly settings: LaunchSettings;
+  /** The empty network namespace for instances with a NIC, once there is one. */
+  netnsFile(): string | undefined;
   readonly cgroups: CgroupService;
   readonly secrets: SecretsFolder;
   readonly records: RecordFiles;
@@ -41,6 +45,8 @@ export interface LocalHostParts {
   spawn(options: SpawnOptions): HostProcess;
   openProcess(id: ProcessId): HostProcess | undefined;
   openControl(path: string): Pick<ControlBlock, 'snapshot' | 'setCoreLimit' | 'close'>;
+  /** So that the next junctiond goes on behind it. */
+  slotTaken(slot: number): void;
   trouble(message: string, cause: unknown): void;
 }
 
@@ -60,6 +66,7 @@ export class LocalHost implements InstanceHost {
   /** Makes the folders of a new instance. */
   create(record: InstanceRecord): void {
     makeFolders(this.#places(record.spec.id));
+    this.#parts.slotTaken(record.slot);
   }
 
   /** Writes the whole set of an instance's secrets, for the guest and for a start after a reboot. */
@@ -82,6 +89,7 @@ export class LocalHost implements InstanceHost {
     makeFolders(places);
     writeFileSync(places.configFile, config, { mode: 0o600 });
     writeFileSync(places.envFile, env, { mode: 0o600 });
+    this.#prepareNic(record, places);
     rmSync(places.statusFile, { force: true });
     this.#restoreSecrets(record);
     this.#parts.cgroups.create(spec.id, {
@@ -158,7 +166,8 @@ export class LocalHost implements InstanceHost {
       this.#parts.trouble(`the control block of instance ${record.spec.id} cannot be read`, cause);
       return [];
     }
-    return ports.length === 0 ? [] : ports.filter(this.#ownedBy(record));
+    // What it listens on at its own address is its own.
+    return ports.length === 0 || this.#linksPathOf(record) !== '' ? ports : ports.filter(this.#ownedBy(record));
   }
 
   applyCoreLimit(record: InstanceRecord): void {
@@ -176,7 +185,24 @@ export class LocalHost implements InstanceHost {
   async remove(record: InstanceRecord): Promise<void> {
     const { id } = record.spec;
     await this.#parts.records.close(id);
+    if (record.network !== undefined && record.network.linksPath !== '') {
+      await rm(record.network.linksPath, { force: true });
+    }
     await this.removeLeftovers(id);
+  }
+
+  /** A junction_run that was killed left its socket. */
+  #prepareNic(record: InstanceRecord, places: InstancePlaces): void {
+    const linksPath = this.#linksPathOf(record);
+    if (linksPath !== '') {
+      rmSync(linksPath, { force: true });
+      const { gateway } = this.#parts.settings.network.range;
+      writeFileSync(places.resolvConfFile, instanceResolvConf(hostResolvConf(), gateway), { mode: 0o600 });
+    }
+  }
+
+  #linksPathOf(record: InstanceRecord): string {
+    return networkOf(record, this.#parts.settings.network).linksPath;
   }
 
   /** Removes everything that bears an instance's name, whether there is a record of it or not. */
@@ -229,17 +255,28 @@ export class LocalHost implements InstanceHost {
 
   #plan(record: InstanceRecord, places: InstancePlaces): LaunchPlan {
     const { cgroups, secrets, settings } = this.#parts;
+    const netnsFile = this.#parts.netnsFile();
     const context = {
       places,
       ...this.#parts.imageDirsOf(record.imageDigest),
       secretsDir: secrets.dirOf(record.spec.id),
       cgroupDirs: cgroups.dirsOf(record.spec.id),
+      ...(netnsFile === undefined ? {} : { netnsFile }),
     };
     return planLaunch(record, context, settings);
   }
 
   #places(id: string): InstancePlaces {
     return placesOf(id, this.#parts.dirs);
+  }
+}
+
+/** Read at each start: the host's resolvers change with its network. Empty where there is none. */
+function hostResolvConf(): string {
+  try {
+    return readFileSync('/etc/resolv.conf', 'utf8');
+  } catch {
+    return '';
   }
 }
 

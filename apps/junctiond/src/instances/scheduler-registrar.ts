@@ -6,6 +6,8 @@ import { type FSWatcher, watch } from 'node:fs';
 import { createConnection, type Socket } from 'node:net';
 import { basename, dirname } from 'node:path';
 
+import type { NetworkRule } from '@junctiond/instance-model';
+
 import type { Clock } from '../clock.js';
 
 export interface SchedulerEntry {
@@ -15,6 +17,12 @@ export interface SchedulerEntry {
   /** Host pid of the guest's first process. */
   readonly pid: number;
   readonly coreLimit: number;
+  /** Absent: it has no NIC. */
+  readonly linksPath?: string;
+  readonly ip?: string;
+  readonly ip6?: string;
+  readonly mac?: string;
+  readonly allow?: readonly NetworkRule[];
 }
 
 export interface SchedulerRegistrarParts {

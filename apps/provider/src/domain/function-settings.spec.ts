@@ -12,6 +12,7 @@ const DEFAULTS: FunctionSettings = {
   port: 8080,
   gracePeriodMs: 30_000,
   readyPath: '/_/ready',
+  allow: [],
 };
 
 function settingsOf(more: Partial<functionV1.FunctionSpec>): { settings: FunctionSettings; faults: FieldFault[] } {
@@ -37,6 +38,16 @@ describe('readFunctionSettings', () => {
     ['com.openfaas.port', '9000', { port: 9_000 }],
     ['com.openfaas.ready.http.path', '/ready?x=1', { readyPath: '/ready?x=1' }],
     ['com.openfaas.ready.http.path', '', { readyPath: '' }],
+    [
+      'com.junctiond.network.allow',
+      '10.0.0.0/8:443, fd00::1',
+      {
+        allow: [
+          { to: '10.0.0.0/8', port: 443 },
+          { to: 'fd00::1/128', port: 0 },
+        ],
+      },
+    ],
   ])('reads %s: %s as a label and as an annotation', (name, text, expected) => {
     const wanted = { settings: { ...DEFAULTS, ...expected }, faults: [] };
     expect(settingsOf({ labels: { entries: { [name]: text } } })).toEqual(wanted);
@@ -53,6 +64,19 @@ describe('readFunctionSettings', () => {
 
   it('takes the grace period from the environment', () => {
     expect(settingsOf({ envVars: { entries: { grace_period: '90s' } } }).settings.gracePeriodMs).toBe(90_000);
+  });
+
+  it('names each faulty destination', () => {
+    const annotations = { entries: { 'com.junctiond.network.allow': '10.0.0.1/8,10.0.0.0/8,gateway:80' } };
+    const { faults } = settingsOf({ annotations });
+    expect(faults.map(({ field }) => field)).toEqual([
+      'annotations.com.junctiond.network.allow',
+      'annotations.com.junctiond.network.allow',
+    ]);
+    expect(faults.map(({ message }) => message)).toEqual([
+      expect.stringContaining('"10.0.0.1/8": has host bits set'),
+      expect.stringContaining('"gateway:80": is no address'),
+    ]);
   });
 
   it('keeps the default for what is faulty, and says what is wrong', () => {

@@ -3,6 +3,7 @@
 // the OpenFaaS contract.
 import { formatDuration } from '@junctiond/config';
 import type { functionV1 } from '@junctiond/contracts';
+import { type NetworkRule, parseNetworkRules } from '@junctiond/instance-model';
 import { parseDurationMs } from './duration.js';
 
 export interface FunctionSettings {
@@ -19,6 +20,8 @@ export interface FunctionSettings {
   readonly gracePeriodMs: number;
   /** Asked once a replica listens; empty = a replica that listens is ready. */
   readonly readyPath: string;
+  /** What it may reach besides the outside. */
+  readonly allow: readonly NetworkRule[];
 }
 
 /** One broken rule, in the user's words: `labels.com.openfaas.scale.min`. */
@@ -34,6 +37,9 @@ const MAX_GRACE_PERIOD_MS = 3_600_000;
 export const MAX_REPLICAS = 10_000;
 const MAX_INFLIGHT = 1_000_000;
 const MAX_PATH_LENGTH = 1_024;
+
+/** Destinations: `10.0.0.0/8:443, [fd00::/8]:443, 10.1.2.3`. */
+const ALLOW = 'com.junctiond.network.allow';
 
 type Parsed<T> = { readonly value: T } | { readonly expected: string };
 type Parser<T> = (text: string) => Parsed<T>;
@@ -87,7 +93,17 @@ export function readFunctionSettings(spec: functionV1.FunctionSpec, faults: Fiel
       duration(1, MAX_GRACE_PERIOD_MS),
     ),
     readyPath: read('com.openfaas.ready.http.path', '/_/ready', httpPath),
+    allow: readAllow(spec, faults),
   };
+}
+
+/** A list, so that each faulty destination is named. */
+function readAllow(spec: functionV1.FunctionSpec, faults: FieldFault[]): readonly NetworkRule[] {
+  const label = spec.labels?.entries[ALLOW];
+  const field = label === undefined ? `annotations.${ALLOW}` : `labels.${ALLOW}`;
+  const parsed = parseNetworkRules(label ?? spec.annotations?.entries[ALLOW] ?? '');
+  faults.push(...parsed.faults.map((message) => ({ field, message })));
+  return parsed.rules;
 }
 
 function integer(least: number, most: number): Parser<number> {

@@ -23,7 +23,7 @@ function instanceOf(more: Partial<functionV1.FunctionSpec>, name = 'aes'): insta
   return instanceSpecOf(record, readFunctionSettings(spec, []), {
     id: 'aes-1',
     secrets: { key: Buffer.from('v') },
-    hosts: { gateway: '127.0.0.2' },
+    hosts: { gateway: 'host' },
   });
 }
 
@@ -38,7 +38,7 @@ describe('instanceSpecOf', () => {
       servicePort: 8080,
       gracePeriodMs: 30_000,
       secrets: { key: Buffer.from('v') },
-      hosts: { gateway: '127.0.0.2' },
+      hosts: { gateway: 'host' },
       restart: instanceV1.RestartPolicy.RESTART_POLICY_ALWAYS,
       labels: { 'managed-by': 'provider', namespace: 'ns', function: 'aes', generation: '12' },
     });

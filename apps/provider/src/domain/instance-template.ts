@@ -45,6 +45,7 @@ export function instanceSpecOf(
     gracePeriodMs: settings.gracePeriodMs,
     secrets: details.secrets,
     hosts: details.hosts,
+    allow: settings.allow.map((rule) => ({ ...rule })),
     restart: instanceV1.RestartPolicy.RESTART_POLICY_ALWAYS,
     labels: {
       [INSTANCE_LABELS.managedBy]: MANAGED_BY,

@@ -37,11 +37,26 @@ describe('replicaOf', () => {
       function: { namespace: 'ns', name: 'aes' },
       generation: 3,
       phase: 'ready',
-      endpoint: { host: '127.0.0.1', port: 2 },
+      endpoint: { host: '127.0.0.1', port: 2, linkPath: '' },
       reason: '',
       createdAtMs: 5,
       wasReady: true,
       restarts: 2,
+    });
+  });
+
+  it('knows where its links are, and how it ended last', () => {
+    const replica = replicaOf(
+      instance({
+        state: InstanceState.INSTANCE_STATE_READY,
+        ports: [{ guestPort: 9_000, host: '10.62.0.5', hostPort: 9_000 }],
+        linksPath: '/run/s/links/aes-1',
+        lastFailure: { reason: 'exited with code 1', at: new Date(7) },
+      }),
+    );
+    expect(replica).toMatchObject({
+      endpoint: { host: '10.62.0.5', port: 9_000, linkPath: '/run/s/links/aes-1' },
+      lastFailure: { reason: 'exited with code 1', atMs: 7 },
     });
   });
 

@@ -17,6 +17,8 @@ export type ReplicaPhase = 'starting' | 'ready' | 'restarting' | 'stopping' | 'e
 export interface Endpoint {
   readonly host: string;
   readonly port: number;
+  /** Where a gateway of the same node gets a link to its NIC; empty = by host and port only. */
+  readonly linkPath: string;
 }
 
 /** One instance of a function as junctiond last told it. */
@@ -33,6 +35,15 @@ export interface Replica {
   /** It has been ready before; for one that is restarting: in the run that ended last. */
   readonly wasReady: boolean;
   readonly restarts: number;
+  /** The last end that nobody asked for, which may be long ago. */
+  readonly lastFailure?: ReplicaFailure;
+}
+
+/** How a replica ended, or did not come up. */
+export interface ReplicaFailure {
+  /** For people. */
+  readonly reason: string;
+  readonly atMs: number;
 }
 
 const PHASES: Readonly<Record<instanceV1.InstanceState, ReplicaPhase>> = {
@@ -70,6 +81,7 @@ export function replicaOf(instance: instanceV1.Instance): Replica | undefined {
     createdAtMs: instance.createdAt?.getTime() ?? 0,
     wasReady: phase === 'restarting' ? wasReadyInLastRun(instance) : instance.readyAt !== undefined,
     restarts: instance.restarts,
+    ...lastFailureOf(instance),
   };
 }
 
@@ -78,8 +90,16 @@ function wasReadyInLastRun({ readyAt, startedAt }: instanceV1.Instance): boolean
   return readyAt !== undefined && (startedAt === undefined || readyAt >= startedAt);
 }
 
+function lastFailureOf({ lastFailure }: instanceV1.Instance): Pick<Replica, 'lastFailure'> {
+  return lastFailure === undefined
+    ? {}
+    : { lastFailure: { reason: lastFailure.reason, atMs: lastFailure.at?.getTime() ?? 0 } };
+}
+
 function endpointOf(instance: instanceV1.Instance, spec: instanceV1.InstanceSpec): Endpoint | undefined {
   const servicePort = spec.servicePort === 0 ? DEFAULT_SERVICE_PORT : spec.servicePort;
   const published = instance.ports.find(({ guestPort }) => guestPort === servicePort);
-  return published === undefined ? undefined : { host: published.host, port: published.hostPort };
+  return published === undefined
+    ? undefined
+    : { host: published.host, port: published.hostPort, linkPath: instance.linksPath };
 }

@@ -16,9 +16,7 @@ export function routeOf(
   const reachable = (ids: readonly string[], draining: boolean): functionV1.RouteReplica[] =>
     replicas
       .filter(({ id }) => ids.includes(id))
-      .flatMap(({ id, endpoint }) =>
-        endpoint === undefined ? [] : [{ id, host: endpoint.host, port: endpoint.port, draining }],
-      )
+      .flatMap(({ id, endpoint }) => (endpoint === undefined ? [] : [{ id, ...endpoint, draining }]))
       .sort((a, b) => (a.id < b.id ? -1 : 1));
   return {
     functionName: routeName(key),

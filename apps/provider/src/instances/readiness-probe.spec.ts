@@ -16,7 +16,7 @@ describe('untilReady', () => {
     }
   });
 
-  async function listen(answer: (request: string, socket: Socket) => void): Promise<Endpoint> {
+  async function listen(answer: (request: string, socket: Socket) => void): Promise<Pick<Endpoint, 'host' | 'port'>> {
     const sockets = new Set<Socket>();
     const server = createServer((socket) => {
       sockets.add(socket);

@@ -2,6 +2,9 @@
 import { connect } from 'node:net';
 import type { Endpoint } from '../domain/replica.js';
 
+/** Over the network: a replica with a NIC is reached by the uplink, and without one it is ready because it listens. */
+type Target = Pick<Endpoint, 'host' | 'port'>;
+
 /** A program that does not answer its ready path by then is taken for ready: it may serve each request slowly. */
 const ANSWER_MS = 250;
 const FIRST_PAUSE_MS = 10;
@@ -14,7 +17,7 @@ const STATUS_LINE = /^HTTP\/1\.[01] (\d{3})/;
  * 503. A program that knows no such path, speaks no HTTP or does not answer in time is ready because it listens.
  * Rejects with the signal's reason.
  */
-export async function untilReady(endpoint: Endpoint, path: string, signal: AbortSignal): Promise<void> {
+export async function untilReady(endpoint: Target, path: string, signal: AbortSignal): Promise<void> {
   let pauseMs = FIRST_PAUSE_MS;
   while ((await askStatus(endpoint, path, signal)) === 503) {
     await pause(pauseMs, signal);
@@ -24,7 +27,7 @@ export async function untilReady(endpoint: Endpoint, path: string, signal: Abort
 }
 
 /** Undefined: no status came. */
-function askStatus({ host, port }: Endpoint, path: string, signal: AbortSignal): Promise<number | undefined> {
+function askStatus({ host, port }: Target, path: string, signal: AbortSignal): Promise<number | undefined> {
   return new Promise((resolve) => {
     const socket = connect({ host, port });
     let text = '';

@@ -5,8 +5,9 @@ import type { Logger } from '@junctiond/telemetry';
 import type { FailureBackoff } from '../domain/failure-log.js';
 import type { FunctionKey } from '../domain/function-key.js';
 import { type FunctionPlan, planFunction, type ReplicaView, type Wanted } from '../domain/function-plan.js';
-import type { ReplicaStatus } from '../domain/function-status.js';
+import { type FunctionFailure, laterFailure, type ReplicaStatus } from '../domain/function-status.js';
 import { messageOf } from '../domain/provider.error.js';
+import type { Endpoint } from '../domain/replica.js';
 import { routeOf } from '../domain/route.js';
 import { secretsRevisionOf } from '../domain/secrets-revision.js';
 import type { InstanceCache } from '../instances/instance-cache.js';
@@ -62,6 +63,7 @@ export class FunctionActor {
   #pausedUntilMs = 0;
   #stopTimer: (() => void) | undefined;
   #status: ReplicaStatus & { readonly failure: string } = { available: 0, reason: '', failure: '' };
+  #lastFailure: FunctionFailure | undefined;
   #drainMs = DEFAULT_DRAIN_MS;
   #graceMs = DEFAULT_GRACE_MS;
 
@@ -121,6 +123,7 @@ export class FunctionActor {
       const nowMs = this.#context.clock.nowMs();
       const views = this.#views();
       this.#failures.observe(entry?.record, views);
+      this.#noteLastFailure(entry, views);
       const plan = planFunction({
         wanted: entry === undefined ? undefined : this.#wanted(entry),
         replicas: views,
@@ -131,7 +134,12 @@ export class FunctionActor {
       const known = this.#context.instances.of(this.#name).map(({ id }) => id);
       // A replica whose draining nobody has to wait for goes in the plan after this one.
       if (!this.#drains.note(plan, known, { routesVersion, deadlineMs: nowMs + this.#drainMs })) {
-        this.#status = { available: plan.serving.length, reason: plan.reason, failure: plan.failure };
+        this.#status = {
+          available: plan.serving.length,
+          reason: plan.reason,
+          failure: plan.failure,
+          ...(this.#lastFailure === undefined ? {} : { lastFailure: this.#lastFailure }),
+        };
         this.#record(entry, plan, views);
         this.#setTimer(plan);
         return plan;
@@ -247,7 +255,21 @@ export class FunctionActor {
     if (isTransient) {
       this.#pause();
     } else {
+      const atMs = this.#context.clock.nowMs();
       this.#failures.note(entry.record.generation, `${what}: ${reason}`);
+      this.#lastFailure = laterFailure(this.#lastFailure, { reason: `${what}: ${reason}`, atMs, instance: '' });
+    }
+  }
+
+  /** Of all replicas that the function has and had; a function that is deployed anew begins without. */
+  #noteLastFailure(entry: CatalogEntry | undefined, views: readonly ReplicaView[]): void {
+    if (entry === undefined) {
+      this.#lastFailure = undefined;
+      return;
+    }
+    for (const { id, lastFailure } of views) {
+      const failure = lastFailure === undefined ? undefined : { ...lastFailure, instance: id };
+      this.#lastFailure = laterFailure(this.#lastFailure, failure);
     }
   }
 
@@ -312,7 +334,7 @@ export class FunctionActor {
         generation,
         state: plan.serving.includes(id) ? 'ready' : plan.draining.includes(id) ? 'draining' : 'not-ready',
         secretsRevision,
-        ...(endpoint === undefined ? {} : { host: endpoint.host, port: endpoint.port }),
+        ...(endpoint === undefined ? {} : recordedEndpoint(endpoint)),
       }))
       .sort((a, b) => (a.id < b.id ? -1 : 1));
     recorder.record(this.#key, records);
@@ -329,6 +351,11 @@ export class FunctionActor {
       this.#stopTimer = clock.after(earliestMs - nowMs, () => this.trigger());
     }
   }
+}
+
+/** A replica without links has none in its record, as in those of before there were any. */
+function recordedEndpoint({ host, port, linkPath }: Endpoint): Pick<ReplicaRecord, 'host' | 'port' | 'linkPath'> {
+  return linkPath === '' ? { host, port } : { host, port, linkPath };
 }
 
 /** Why no replica can be created just now. */

@@ -16,7 +16,7 @@ namespace junction::ingress {
 namespace {
 
 constexpr const char kUsage[] =
-    "usage: junction_ingress [options] [NAME.NAMESPACE=HOST:PORT[,HOST:PORT...]]...\n"
+    "usage: junction_ingress [options] [NAME.NAMESPACE=HOST:PORT[@LINKS],...]...\n"
     "  --listen HOST:PORT      where to listen (127.0.0.1:0); the port is printed\n"
     "  --api PATH              unix socket of the API (/nonexistent)\n"
     "  --workers N             threads (1)\n"
@@ -25,6 +25,7 @@ constexpr const char kUsage[] =
     "  --max-inflight N        of each replica, 0 = no limit (0)\n"
     "  --doorbell PATH         the scheduler's doorbell page\n"
     "  --metrics               print counts at the end\n"
+    "LINKS: the links.sock of the replica's instance, to reach it over shared memory.\n"
     "A route without replicas (NAME.NAMESPACE=) is one that starts from zero. SIGTERM and SIGINT drain and end it.\n";
 
 struct CommandLine {
@@ -69,7 +70,9 @@ RouteSpec ReadRoute(const std::string& text) {
     const size_t comma = rest.find(',');
     RouteSpec::ReplicaSpec replica;
     replica.id = rest.substr(0, comma);
-    SplitAddress(replica.id, replica.host, replica.port);
+    const size_t at = replica.id.find('@');
+    replica.link_path = at == std::string::npos ? "" : replica.id.substr(at + 1);
+    SplitAddress(replica.id.substr(0, at), replica.host, replica.port);
     route.replicas.push_back(replica);
     rest = comma == std::string::npos ? "" : rest.substr(comma + 1);
   }
@@ -140,6 +143,10 @@ void PrintMetrics(const MetricsValues& values) {
               values.replica_connections_opened, values.replica_retries);
   std::printf("spin hits %lu, misses %lu, skips %lu, %lu us; doorbell rings %lu\n", values.spin_hits,
               values.spin_misses, values.spin_skips, values.spun_ns / 1000, values.doorbell_rings);
+  std::printf("links %lu, lost %lu, not to be had %lu; connections by address instead %lu\n", values.links,
+              values.link_losses, values.link_attach_failures, values.link_fallbacks);
+  std::printf("frames in %lu, out %lu; instances woken %lu, rings in vain %lu, mutes %lu\n", values.link_frames_in,
+              values.link_frames_out, values.link_rings, values.link_vain_rings, values.link_mutes);
   for (const FunctionValues& function : values.functions) {
     for (const auto& [code, histogram] : function.by_code) {
       std::printf("%s %u: %lu, mean %.1f us\n", function.function_name.c_str(), code, histogram.count,
@@ -155,6 +162,7 @@ int Main(int argc, char** argv) {
   sigaddset(&signals, SIGTERM);
   sigaddset(&signals, SIGINT);
   pthread_sigmask(SIG_BLOCK, &signals, nullptr);
+  std::signal(SIGPIPE, SIG_IGN);  // the pipe that wakes an instance may have lost its reader
 
   PrintedEvents events;
   auto ingress = Ingress::Open(line.options, events);

@@ -8,10 +8,44 @@
 #include <filesystem>
 #include <thread>
 
+#ifdef JUNCTION_TEST_OVER_LINKS
+#include <map>
+
+#include "link/test/fake_instance.h"
+#endif
+
 namespace junction::ingress {
 namespace {
 
 constexpr auto kLimit = std::chrono::seconds(30);
+
+// The same tests are built twice: with replicas on the host, and with each in an instance of its own that is reached over a link and leads
+// every connection on to the replica on the host.
+#ifdef JUNCTION_TEST_OVER_LINKS
+std::map<uint16_t, std::unique_ptr<link::FakeInstance>>& Instances() {
+  static std::map<uint16_t, std::unique_ptr<link::FakeInstance>> instances;
+  return instances;
+}
+
+std::string LinkPathOf(uint16_t port) {
+  std::unique_ptr<link::FakeInstance>& instance = Instances()[port];
+  if (instance == nullptr) {
+    const auto number = static_cast<uint8_t>(Instances().size() + 1);
+    // Fewer links than some tests have workers, so that those go by the address.
+    instance = std::make_unique<link::FakeInstance>(
+        link::FakeInstance::Options{.links = 2, .queue_pairs = 1U + number % 2, .host_byte = number});
+    if (!IsUnused(port)) {
+      instance->Bridge(port);
+    }
+  }
+  return instance->link_path();
+}
+
+void EndInstances() { Instances().clear(); }
+#else
+std::string LinkPathOf(uint16_t) { return ""; }
+void EndInstances() {}
+#endif
 
 }  // namespace
 
@@ -37,6 +71,7 @@ IngressTest::IngressTest() {
 
 IngressTest::~IngressTest() {
   ingress_.reset();
+  EndInstances();
   std::filesystem::remove_all(folder_);
 }
 
@@ -56,7 +91,11 @@ RouteSpec IngressTest::Route(const std::string& name, const std::vector<uint16_t
   RouteSpec route;
   route.function_name = name;
   for (const uint16_t port : ports) {
-    route.replicas.push_back({.id = "r" + std::to_string(port), .host = "127.0.0.1", .port = port, .draining = false});
+    route.replicas.push_back({.id = "r" + std::to_string(port),
+                              .host = "127.0.0.1",
+                              .port = port,
+                              .link_path = LinkPathOf(port),
+                              .draining = false});
   }
   route.starts_from_zero = true;
   if (change) {

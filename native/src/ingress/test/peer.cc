@@ -12,6 +12,7 @@
 #include <algorithm>
 #include <cerrno>
 #include <cstring>
+#include <set>
 
 #include "ingress/body_decoder.h"
 #include "ingress/http_chars.h"
@@ -202,6 +203,17 @@ Peer ConnectTo(uint16_t port, int receive_buffer) {
   return Peer(std::move(fd));
 }
 
+namespace {
+
+std::set<uint16_t>& UnusedPorts() {
+  static std::set<uint16_t> ports;
+  return ports;
+}
+
+}  // namespace
+
+bool IsUnused(uint16_t port) { return UnusedPorts().contains(port); }
+
 uint16_t UnusedPort() {
   // Bound but not listening: connections are refused, and nobody else gets the port while the process lives.
   static std::vector<UniqueFd> held;
@@ -210,6 +222,7 @@ uint16_t UnusedPort() {
   EXPECT_EQ(bind(fd.get(), address->get(), address->length), 0);
   const uint16_t port = *LocalPort(fd.get());
   held.push_back(std::move(fd));
+  UnusedPorts().insert(port);
   return port;
 }
 

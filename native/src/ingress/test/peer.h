@@ -89,5 +89,7 @@ Peer ConnectTo(uint16_t port, int receive_buffer = 0);
 
 /// A port of 127.0.0.1 that nobody listens on.
 uint16_t UnusedPort();
+/// Whether UnusedPort gave it out.
+bool IsUnused(uint16_t port);
 
 }  // namespace junction::ingress

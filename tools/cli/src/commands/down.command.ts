@@ -2,6 +2,7 @@
 import { CommandError } from '../exit-code.ts';
 import type { StackSettings } from '../stack/stack-settings.ts';
 import { takeDown } from '../stack/take-down.ts';
+import { counted } from '../terminal/counted.ts';
 import { step, tell } from '../terminal/progress.ts';
 
 export interface DownOptions {
@@ -21,8 +22,9 @@ export async function down(options: DownOptions, settings: StackSettings): Promi
     process.stdout.write(`${JSON.stringify({ stack, ...result })}\n`);
   } else {
     const kept = purge ? 'its data is removed' : `its data stays in ${stateDir}`;
-    process.stdout.write(`stack ${stack} is down: ${result.instancesStopped} instances stopped, ${kept}\n`);
+    process.stdout.write(`stack ${stack} is down: ${counted(result.instancesStopped, 'instance')} stopped, ${kept}\n`);
   }
   for (const fault of result.leftovers) tell(`left behind: ${fault}`);
-  if (result.leftovers.length > 0) throw new CommandError(`${result.leftovers.length} things could not be removed`);
+  if (result.leftovers.length > 0)
+    throw new CommandError(`${counted(result.leftovers.length, 'thing')} could not be removed`);
 }

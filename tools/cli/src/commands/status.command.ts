@@ -8,6 +8,9 @@ import { isHealthy } from '../stack/health.ts';
 import { runningInstances, schedulerDaemon } from '../stack/instances.ts';
 import { healthPort, nodeApps } from '../stack/stack-apps.ts';
 import type { StackSettings } from '../stack/stack-settings.ts';
+import { uplinkState } from '../stack/uplink.ts';
+import type { UplinkState } from '../stack/uplink.ts';
+import { counted } from '../terminal/counted.ts';
 import type { AppState } from '../supervisor/app-spec.ts';
 import { askSupervisor } from '../supervisor/supervisor-client.ts';
 
@@ -32,7 +35,9 @@ interface StackStatus {
   readonly userFile: string;
   readonly passwordFile: string;
   readonly processes: readonly ProcessStatus[];
-  readonly instances: readonly { id: string; pid: number; rssBytes: number }[];
+  readonly instances: readonly { id: string; pid: number; rssBytes: number; ip: string }[];
+  /** Null where instances use the host's network, or it is not there. */
+  readonly uplink: UplinkState | null;
   /** Undefined when the gateway does not answer. */
   readonly functions: readonly FunctionStatus[] | undefined;
 }
@@ -104,9 +109,23 @@ function table(rows: readonly (readonly string[])[]): string {
     .join('\n');
 }
 
+const mb = (bytes: number): string => `${(bytes / 1e6).toFixed(0)} MB`;
+
+/** Plainly, for someone who sees it for the first time. */
+function headline({ isUp, gatewayUrl: url, processes: rows, instances }: StackStatus): string {
+  if (isUp) return `up, ${url}`;
+  if (rows.some(({ state }) => state === 'running')) return 'not wholly up';
+  if (instances.length > 0) return `no app runs, but ${counted(instances.length, 'instance')}; ./junction up or down`;
+  return 'nothing runs; ./junction up starts it';
+}
+
+function uplinkLine({ device, isUp, addresses, receivedBytes, sentBytes }: UplinkState): string {
+  const state = isUp ? 'up' : 'DOWN (nobody holds it; scheduler-monitor starts the daemon that does)';
+  return `uplink ${device} ${state}, ${addresses.join(', ')}, in ${mb(receivedBytes)}, out ${mb(sentBytes)}`;
+}
+
 function render(status: StackStatus): string {
-  const mb = (bytes: number): string => `${(bytes / 1e6).toFixed(0)} MB`;
-  const parts = [`stack ${status.stack}: ${status.isUp ? `up, ${status.gatewayUrl}` : 'not (wholly) up'}`];
+  const parts = [`stack ${status.stack}: ${headline(status)}`];
   if (status.processes.length > 0) {
     parts.push(
       table([
@@ -124,6 +143,7 @@ function render(status: StackStatus): string {
       ]),
     );
   }
+  if (status.uplink !== null) parts.push(`  ${uplinkLine(status.uplink)}`);
   if (status.functions !== undefined) {
     parts.push(
       table([
@@ -139,8 +159,8 @@ function render(status: StackStatus): string {
     );
   }
   if (status.instances.length > 0) {
-    const rows = status.instances.map((row) => [row.id, String(row.pid), mb(row.rssBytes)]);
-    parts.push(table([['instance', 'pid', 'memory'], ...rows]));
+    const rows = status.instances.map((row) => [row.id, String(row.pid), mb(row.rssBytes), row.ip || '-']);
+    parts.push(table([['instance', 'pid', 'memory', 'address'], ...rows]));
   }
   return parts.join('\n');
 }
@@ -156,7 +176,8 @@ export async function status(options: { readonly json?: boolean }, settings: Sta
     userFile: settings.paths.basicAuthUserFile,
     passwordFile: settings.paths.basicAuthPasswordFile,
     processes: rows,
-    instances: runningInstances(settings.paths).map(({ id, pid, rssBytes }) => ({ id, pid, rssBytes })),
+    instances: runningInstances(settings.paths).map(({ id, pid, rssBytes, ip }) => ({ id, pid, rssBytes, ip })),
+    uplink: uplinkState(settings.network) ?? null,
     functions: rows.some((row) => row.name === 'gateway' && row.state === 'running')
       ? await functions(settings)
       : undefined,

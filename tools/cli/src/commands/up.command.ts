@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 import { readFileSync } from 'node:fs';
 
+import { probeNetwork } from '../doctor/network-probes.ts';
 import { CommandError } from '../exit-code.ts';
 import { waitUntil } from '../process/wait-until.ts';
 import { aesFunction, deployAes, invokeAes, waitForAes } from '../stack/aes-check.ts';
@@ -67,6 +68,14 @@ async function checkPorts(settings: StackSettings, manager: AppManager): Promise
   );
 }
 
+/** The stack works without an uplink, but its functions reach nothing outside: said now, not only in a log. */
+function checkNetwork({ network }: StackSettings): void {
+  if (network.kind !== 'nic') return;
+  for (const { name, found, fix } of probeNetwork(network).filter(({ state }) => state !== 'ok')) {
+    tell(`${name}: ${found}; ${fix}`);
+  }
+}
+
 function report(settings: StackSettings, aes: AesResult | undefined, isJson: boolean): void {
   const { paths, ports } = settings;
   const url = gatewayUrl(settings);
@@ -107,6 +116,7 @@ export async function up(options: UpOptions, settings: StackSettings, environmen
   const abandoned = await manager.endAbandoned();
   if (abandoned > 0) tell(`the supervisor was killed: ended the ${abandoned} programs that it left, they start anew`);
   await checkPorts(settings, manager);
+  checkNetwork(settings);
   if (options.build) await buildStack(settings.root);
   rememberStack(settings);
   ensureCredentials(settings.paths);

@@ -137,12 +137,6 @@ function idleStates(): ProbeResult {
       );
 }
 
-function tun(): ProbeResult {
-  return existsSync('/dev/net/tun')
-    ? ok('TUN/TAP', '/dev/net/tun')
-    : worse('TUN/TAP', 'no /dev/net/tun', 'modprobe tun (the uplink of the network stack to come)');
-}
-
 function runFolder(): ProbeResult {
   try {
     accessSync('/run', constants.W_OK);
@@ -188,5 +182,5 @@ function openFiles(): ProbeResult {
 /** All probes of the host, each run once. */
 export function probeHost(): ProbeResult[] {
   const probes = [root, architecture, hostKernel, userDispatch, seccomp, fsgsbase, namespaces, overlay, idmappedMounts];
-  return [...probes, cgroups, idleStates, tun, runFolder, openFiles, init].map((probe) => probe());
+  return [...probes, cgroups, idleStates, runFolder, openFiles, init].map((probe) => probe());
 }

@@ -7,6 +7,7 @@ import { join } from 'node:path';
 import { appManager } from '../stack/app-manager.ts';
 import { takenPorts } from '../stack/port-check.ts';
 import type { StackSettings } from '../stack/stack-settings.ts';
+import { probeNetwork } from './network-probes.ts';
 import { missing, ok, worse } from './probe.ts';
 import type { ProbeResult } from './probe.ts';
 
@@ -80,6 +81,7 @@ export async function probeStack(settings: StackSettings): Promise<ProbeResult[]
     testPackages(settings.root),
     build(settings.root),
     await ports(settings),
+    ...probeNetwork(settings.network),
     disk(settings),
   ];
 }

@@ -17,6 +17,8 @@ export interface RunningInstance {
   readonly monitor: ProcessIdentity;
   /** Of the monitor, the guest and its descendants. */
   readonly rssBytes: number;
+  /** Its own address; empty where it uses the host's network. */
+  readonly ip: string;
 }
 
 function guestPid(instanceDir: string): number | undefined {
@@ -28,6 +30,18 @@ function guestPid(instanceDir: string): number | undefined {
     return status.state === 'running' ? status.pid : undefined;
   } catch {
     return undefined; // just starting, or just removed
+  }
+}
+
+/** As junctiond recorded it at the start that goes on. */
+function ownAddress(instanceDir: string): string {
+  try {
+    const record = JSON.parse(readFileSync(join(instanceDir, 'spec.json'), 'utf8')) as {
+      network?: { ip?: string; linksPath?: string };
+    };
+    return record.network?.linksPath === '' ? '' : (record.network?.ip ?? '');
+  } catch {
+    return ''; // just removed
   }
 }
 
@@ -50,6 +64,7 @@ export function runningInstances(paths: StackPaths): RunningInstance[] {
       pid: guestPid(dir) ?? monitor.pid,
       monitor,
       rssBytes: tree.reduce((sum, pid) => sum + residentBytes(pid), 0),
+      ip: ownAddress(dir),
     };
   });
 }

@@ -37,25 +37,27 @@ function removeCgroup(folder: string): void {
   rmdirSync(folder);
 }
 
+/** Does one thing; answers what went wrong, in a sentence. */
+export function attempt(what: string, work: () => void): string[] {
+  try {
+    work();
+    return [];
+  } catch (error) {
+    return [`${what}: ${error instanceof Error ? error.message : String(error)}`];
+  }
+}
+
 /** Removes what is left of a stack that is down; answers what could not be removed, one sentence each. */
 export function removeLeftovers(paths: StackPaths): string[] {
   const faults: string[] = [];
-  const attempt = (what: string, work: () => void): void => {
-    try {
-      work();
-    } catch (error) {
-      faults.push(`${what}: ${error instanceof Error ? error.message : String(error)}`);
-    }
-  };
-  for (const folder of [paths.runDir, paths.stateDir]) {
-    for (const point of mountsBelow(folder, readFileSync('/proc/self/mountinfo', 'utf8'))) {
-      attempt(`mount ${point}`, () => execFileSync('umount', ['--lazy', point], { stdio: 'pipe' }));
-    }
+  const mountinfo = readFileSync('/proc/self/mountinfo', 'utf8');
+  for (const point of [paths.runDir, paths.stateDir].flatMap((folder) => mountsBelow(folder, mountinfo))) {
+    faults.push(...attempt(`mount ${point}`, () => execFileSync('umount', ['--lazy', point], { stdio: 'pipe' })));
   }
   for (const folder of cgroupFolders(paths.cgroup)) {
     if (!existsSync(folder)) continue; // it was the same one under another name (cpu and cpu,cpuacct)
-    attempt(`cgroup ${folder}`, () => removeCgroup(folder));
+    faults.push(...attempt(`cgroup ${folder}`, () => removeCgroup(folder)));
   }
-  attempt(`folder ${paths.runDir}`, () => rmSync(paths.runDir, { recursive: true, force: true }));
+  faults.push(...attempt(`folder ${paths.runDir}`, () => rmSync(paths.runDir, { recursive: true, force: true })));
   return faults;
 }

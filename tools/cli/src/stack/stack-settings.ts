@@ -8,6 +8,8 @@ import { stackNamePattern, stackPaths, stackPorts } from '@junctiond/config';
 import type { StackPaths, StackPorts } from '@junctiond/config';
 
 import { CommandError, exitCode } from '../exit-code.ts';
+import { networkSettings, networkVariables } from './network-settings.ts';
+import type { NetworkSettings } from './network-settings.ts';
 
 export interface StackSettings {
   /** The checkout. */
@@ -17,6 +19,7 @@ export interface StackSettings {
   readonly portBase: number;
   /** An outside Redis; undefined: the stack runs its own. */
   readonly redisUrl: string | undefined;
+  readonly network: NetworkSettings;
   /** The JUNCTION_* variables for the apps. */
   readonly environment: Readonly<Record<string, string>>;
 }
@@ -29,6 +32,8 @@ export interface StackOptions {
 
 interface Remembered {
   readonly portBase: number;
+  /** The variables about the network that were set when the stack came up: another command must find what it made. */
+  readonly network?: Readonly<Record<string, string>>;
 }
 
 function rememberedFile(runDir: string): string {
@@ -43,9 +48,9 @@ function recall(runDir: string): Remembered | undefined {
   }
 }
 
-function portBaseOf(options: StackOptions, environment: NodeJS.ProcessEnv, runDir: string): number {
+function portBaseOf(options: StackOptions, environment: NodeJS.ProcessEnv, remembered: Remembered | undefined): number {
   const text = environment['JUNCTION_PORT_BASE'];
-  const base = options.portBase ?? (text === undefined ? (recall(runDir)?.portBase ?? 8080) : Number(text));
+  const base = options.portBase ?? (text === undefined ? (remembered?.portBase ?? 8080) : Number(text));
   if (!Number.isInteger(base) || base < 1 || base > 65_531) {
     throw new CommandError(`the port base must be 1 to 65531, not ${text ?? base}`, exitCode.usage);
   }
@@ -65,22 +70,25 @@ export function loadStackSettings(options: StackOptions, environment: NodeJS.Pro
     ...(runDir === undefined ? {} : { runDir }),
     ...(stateDir === undefined ? {} : { stateDir }),
   });
-  const portBase = portBaseOf(options, environment, paths.runDir);
-  const own = Object.entries(environment).filter(
+  const remembered = recall(paths.runDir);
+  const portBase = portBaseOf(options, environment, remembered);
+  const own = Object.entries({ ...remembered?.network, ...environment }).filter(
     (entry): entry is [string, string] => entry[0].startsWith('JUNCTION_') && entry[1] !== undefined,
   );
+  const appEnvironment = {
+    ...Object.fromEntries(own),
+    JUNCTION_ROOT: root,
+    JUNCTION_STACK: stack,
+    JUNCTION_PORT_BASE: String(portBase),
+  };
   return {
     root,
     paths,
     ports: stackPorts(portBase),
     portBase,
     redisUrl: environment['JUNCTION_REDIS_URL'],
-    environment: {
-      ...Object.fromEntries(own),
-      JUNCTION_ROOT: root,
-      JUNCTION_STACK: stack,
-      JUNCTION_PORT_BASE: String(portBase),
-    },
+    network: networkSettings(appEnvironment),
+    environment: appEnvironment,
   };
 }
 
@@ -100,5 +108,9 @@ export function rememberStack(settings: StackSettings): void {
   makeRunFolder(paths.runDir);
   mkdirSync(paths.stateDir, { recursive: true, mode: 0o700 });
   mkdirSync(paths.logsDir, { recursive: true, mode: 0o700 });
-  writeFileSync(rememberedFile(paths.runDir), `${JSON.stringify({ portBase })}\n`);
+  const network = Object.fromEntries(
+    Object.entries(settings.environment).filter(([name, value]) => networkVariables.includes(name) && value !== ''),
+  );
+  const remembered: Remembered = { portBase, network };
+  writeFileSync(rememberedFile(paths.runDir), `${JSON.stringify(remembered)}\n`);
 }

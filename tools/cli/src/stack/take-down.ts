@@ -5,8 +5,9 @@ import { stopProcess } from '../process/stop-process.ts';
 import { appManager } from './app-manager.ts';
 import { removeBootScript } from './boot-script.ts';
 import { schedulerDaemon, stopInstances } from './instances.ts';
-import { removeLeftovers } from './leftovers.ts';
+import { attempt, removeLeftovers } from './leftovers.ts';
 import type { StackSettings } from './stack-settings.ts';
+import { removeUplink, restoreHost } from './uplink.ts';
 
 export interface TakeDownResult {
   readonly instancesStopped: number;
@@ -31,7 +32,15 @@ export async function takeDown(
   const daemon = schedulerDaemon(paths);
   if (daemon !== undefined) await stopProcess(daemon, 5_000);
   if (!options.atBoot) removeBootScript(paths.stack);
-  const leftovers = removeLeftovers(paths);
+  const leftovers = [
+    ...attempt('settings of the host', () => {
+      restoreHost(settings.root, paths, settings.network);
+    }),
+    ...attempt(`uplink ${settings.network.device}`, () => {
+      removeUplink(settings.network);
+    }),
+    ...removeLeftovers(paths),
+  ];
   if (options.purge) rmSync(paths.stateDir, { recursive: true, force: true });
   return { instancesStopped, leftovers };
 }
