@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "base/control_block.h"
+#include "nic/nic_descriptors.h"
 
 namespace junction {
 
@@ -23,6 +24,8 @@ struct ProgramSpec {
   std::string
       plan_path;  // as the guest sees it: folder of read-only patch plans made outside of the sandbox; may be empty
   std::optional<uint64_t> signal_mask;  // the guest's first, bit n - 1 for signal n; none: the caller's
+  const NicDescriptors* nic =
+      nullptr;  // the instance's NIC, whose descriptors become the Junction kernel's; none: the host's network
 };
 
 /// Loads the program into this process and enters it with every guest syscall intercepted. The last call of the

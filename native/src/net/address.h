@@ -1,9 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
-// Read first: RFC 4291 (IPv6 addressing; section 2.5.5.2 for IPv4-mapped addresses).
+// Read first: RFC 4291 (IPv6 addressing; section 2.5.5.2 for IPv4-mapped addresses), RFC 1122 section 3.2.1.3 (IPv4 addresses).
 #pragma once
 
 #include <cstdint>
 #include <cstring>
+
+#include "net/bytes.h"
 
 namespace junction::net {
 
@@ -27,20 +29,40 @@ struct IpAddress {
     return address;
   }
 
-  bool is_v4() const {
-    static constexpr uint8_t kMapped[12] = {0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff};
-    return std::memcmp(bytes, kMapped, 12) == 0;
-  }
+  uint64_t high() const { return Load64(bytes); }
+  uint64_t low() const { return Load64(bytes + 8); }
+  bool is_v4() const { return high() == 0 && (low() & 0xffffffff) == 0xffff0000; }
   const uint8_t* v4() const { return bytes + 12; }
-  bool is_any() const {
-    static constexpr uint8_t kZeros[16] = {};
-    return is_v4() ? std::memcmp(v4(), kZeros, 4) == 0 : std::memcmp(bytes, kZeros, 16) == 0;
+  bool is_any() const { return high() == 0 && (low() == 0 || low() == 0xffff0000); }
+  /// 127/8 (RFC 1122), ::1.
+  bool is_loopback() const { return is_v4() ? bytes[12] == 127 : high() == 0 && low() == 1ULL << 56; }
+  /// 224/4, ff00::/8.
+  bool is_multicast() const { return is_v4() ? (bytes[12] & 0xf0) == 0xe0 : bytes[0] == 0xff; }
+  /// 255.255.255.255: this network, wherever it is.
+  bool is_limited_broadcast() const { return high() == 0 && low() == 0xffffffffffff0000; }
+  /// 169.254/16 (RFC 3927), fe80::/10.
+  bool is_link_local() const {
+    return is_v4() ? bytes[12] == 169 && bytes[13] == 254 : bytes[0] == 0xfe && (bytes[1] & 0xc0) == 0x80;
   }
-  bool is_loopback() const;
-  bool is_multicast() const;
-  bool is_link_local() const;
-  bool operator==(const IpAddress& other) const { return std::memcmp(bytes, other.bytes, 16) == 0; }
+  bool operator==(const IpAddress& other) const { return high() == other.high() && low() == other.low(); }
 };
+
+/// "Any" of a family.
+inline IpAddress AnyAddress(bool is_v6) { return is_v6 ? IpAddress() : IpAddress::V4(0, 0, 0, 0); }
+
+/// Whether the first `bits` of 128 agree (an IPv4 prefix of n bits is one of 96 + n).
+inline bool HasPrefix(const IpAddress& address, const IpAddress& prefix, uint32_t bits) {
+  const uint32_t whole = bits / 8;
+  for (uint32_t i = 0; i < whole; ++i) {
+    if (address.bytes[i] != prefix.bytes[i]) {
+      return false;
+    }
+  }
+  return bits % 8 == 0 || ((address.bytes[whole] ^ prefix.bytes[whole]) >> (8 - bits % 8)) == 0;
+}
+inline uint32_t PrefixBits128(const IpAddress& address, uint32_t prefix_bits) {
+  return prefix_bits + (address.is_v4() ? 96 : 0);
+}
 
 struct Endpoint {
   IpAddress address;

@@ -12,6 +12,7 @@ namespace junction::net {
 
 inline constexpr uint32_t kBlock_bytes = 4096;
 inline constexpr uint32_t kStep_bytes = 64 * 1024;
+inline constexpr uint32_t kBlocksInStep = kStep_bytes / kBlock_bytes;
 
 /// Payload bytes [begin, end) of `data`. Singly linked into a ByteQueue.
 struct Block {
@@ -26,9 +27,44 @@ struct Block {
 };
 static_assert(sizeof(Block) == kBlock_bytes);
 
-class BlockPool;  // block_pool.cc: Init(Environment, limit_bytes), Allocate() (null at the limit), Free(Block*), Trim()
+/// Hot path: Allocate and Free touch the free list and one counter.
+class BlockPool {
+ public:
+  void Init(const Environment& environment, uint32_t limit_bytes);
+  /// Everything must have come back.
+  void Destroy();
 
-/// A FIFO of bytes in blocks. No memory while it is empty.
-class ByteQueue;
+  /// An empty block (begin = end = 0, next null); null at the limit, or if the environment has no memory.
+  Block* Allocate();
+  void Free(Block* block);
+  /// Gives unused steps back.
+  void Trim();
+
+  uint32_t used_blocks() const { return used_; }
+  uint32_t limit_blocks() const { return limit_steps_ * kBlocksInStep; }
+  /// Memory held, used or not.
+  uint32_t held_bytes() const { return held_steps_ * kStep_bytes; }
+  /// Little is left: sockets should not grow their buffers (tcp_mem's "pressure").
+  bool is_scarce() const { return used_ > limit_blocks() / 4 * 3; }
+
+ private:
+  struct Step {
+    Block* blocks;  // null = not there
+    uint32_t used;
+  };
+  bool Grow();
+  bool GrowTable();
+
+  const Environment* environment_ = nullptr;
+  Block* free_ = nullptr;
+  Step* steps_ = nullptr;
+  uint32_t step_room_ = 0;
+  uint32_t limit_steps_ = 0;
+  uint32_t held_steps_ = 0;
+  uint32_t used_ = 0;
+};
 
 }  // namespace junction::net
+
+// Its users want both.
+#include "net/byte_queue.h"

@@ -25,8 +25,9 @@ struct DeviceOps {
 struct Device {
   const DeviceOps* ops = nullptr;
   MacAddress mac = {};
-  uint16_t mtu_bytes = 1500;        // of IP packets
-  uint32_t segment_max_bytes = 0;   // TCP payload that one frame may carry to be cut later (kFrameSegmentTcp*); 0 = MTU is the limit
+  uint16_t mtu_bytes = 1500;  // of IP packets
+  uint32_t segment_max_bytes =
+      0;  // TCP payload that one frame may carry to be cut later (kFrameSegmentTcp*); 0 = MTU is the limit
   bool has_blank_checksums = false;  // frames may leave with kFrameChecksumBlank
   bool trusts_checksums = false;     // what comes in with kFrameChecksumGood or kFrameChecksumBlank is not summed
   bool is_loopback = false;          // no Ethernet addresses, no neighbours
@@ -38,8 +39,11 @@ struct Device {
   // the stack's
   uint32_t index = 0;  // from 1; 1 is the loopback device if there is one
   List waiting;        // sockets with something to send that found no room
+  List addresses;      // AddressEntry
   bool needs_flush = false;
-  ListNode node;
+  ListNode node;                          // in Stack::dirty_devices while it needs a flush
+  IpAddress last_destination;             // of ours, as the last packet's, while …
+  uint32_t last_destination_version = 0;  // … Stack::route_version is this
   uint64_t frames_in = 0;
   uint64_t bytes_in = 0;
   uint64_t frames_out = 0;

@@ -42,10 +42,17 @@ struct Path {
   uint32_t route_version = 0;
 };
 
+/// A destination of "any" means this host (as in Linux): the loopback address of its family; others stay as they are.
+IpAddress NormalizeDestination(const IpAddress& destination);
 /// 0, -ENETUNREACH, -EHOSTUNREACH, -EADDRNOTAVAIL (`source` not any and not ours). `device_index` 0 = whichever.
 int FindPath(Stack& stack, const IpAddress& destination, const IpAddress& source, uint32_t device_index, Path& out);
 /// Whether the address is one of ours (loopback networks included), on any device.
 bool IsOwnAddress(const Stack& stack, const IpAddress& address);
+/// Whether it is 255.255.255.255 or the broadcast address of one of our networks.
+bool IsBroadcastAddress(const Stack& stack, const IpAddress& address);
+/// A path to `destination` carries packets of `mtu_bytes` only: kept for ten minutes, never less than 68 (IPv4) or 1280 (IPv6), never more
+/// than what is known. Called by a protocol once it is convinced that an IcmpError belongs to a packet that it sent.
+void ReducePathMtu(Stack& stack, const IpAddress& destination, uint32_t mtu_bytes, uint64_t now_ns);
 
 /// A packet under construction in a device's memory.
 struct OutgoingPacket {
@@ -53,6 +60,8 @@ struct OutgoingPacket {
   uint8_t* frame = nullptr;      // begins with the Ethernet header
   uint8_t* transport = nullptr;  // where the transport header goes
   uint32_t room_bytes = 0;       // from there on
+  uint32_t ip_offset = 0;        // where the IP header begins in the frame
+  bool is_v6 = false;
 };
 
 enum class BeginResult : uint8_t {
@@ -63,14 +72,15 @@ enum class BeginResult : uint8_t {
 
 /// Begins a packet of at most `transport_bytes` behind the IP header on `path`; Ethernet and IP headers are written. `waiter` (may be null)
 /// goes on through `protocol`'s resume function (Stack::protocols) once it is worth another try.
-BeginResult BeginPacket(Stack& stack, const Path& path, uint8_t protocol, const IpAddress& source, const IpAddress& destination, uint8_t ttl,
-                        uint8_t type_of_service, bool forbids_fragments, uint32_t transport_bytes, Socket* waiter, OutgoingPacket& out,
-                        uint64_t now_ns);
+BeginResult BeginPacket(Stack& stack, const Path& path, uint8_t protocol, const IpAddress& source,
+                        const IpAddress& destination, uint8_t ttl, uint8_t type_of_service, bool forbids_fragments,
+                        uint32_t transport_bytes, Socket* waiter, OutgoingPacket& out, uint64_t now_ns);
 /// It is complete, `transport_bytes` long: lengths and the IP header's checksum are filled in. The transport checksum too, at
 /// `checksum_offset` within the transport header (as IPv4's UDP 0 -> 0xffff rule; ~0U = none), or it is left blank where the device may.
 /// `segment_bytes` not 0: a TCP frame of several segments of that payload.
-void FinishPacket(Stack& stack, OutgoingPacket& packet, uint8_t protocol, const IpAddress& source, const IpAddress& destination,
-                  uint32_t transport_bytes, uint32_t checksum_offset, uint16_t segment_bytes);
+void FinishPacket(Stack& stack, OutgoingPacket& packet, uint8_t protocol, const IpAddress& source,
+                  const IpAddress& destination, uint32_t transport_bytes, uint32_t checksum_offset,
+                  uint16_t segment_bytes);
 
 /// An ICMP error about a packet of ours: both families, one meaning.
 struct IcmpError {
@@ -95,10 +105,21 @@ struct ProtocolOps {
   void (*device_reset)(Stack& stack, Device& device, int error, uint64_t now_ns);
   /// End of a batch (Flush); null = nothing to do.
   void (*flush)(Stack& stack, uint64_t now_ns);
+
+  // Each may be null.
+  /// The protocol's part of a new stack (Stack::tcp and so on); false if memory is short.
+  bool (*start)(Stack& stack);
+  /// Ends what is left, gives the part's memory back. No packet leaves.
+  void (*stop)(Stack& stack);
+  /// Stack::signing_secret is new. Also called before `start`.
+  void (*renew_secrets)(Stack& stack);
+  /// Idle: caches go.
+  void (*trim)(Stack& stack);
+  bool (*has_connections)(const Stack& stack);
 };
 extern const ProtocolOps kTcpOps;  // tcp/
 extern const ProtocolOps kUdpOps;
-extern const ProtocolOps kIcmpOps;
+extern const ProtocolOps kIcmpOps;  // both families, and ping sockets
 
 /// Tells the sender of `packet` that nobody listens at the port, rate-limited. Not for broadcasts.
 void SendPortUnreachable(Stack& stack, Device& device, const IpPacket& packet, uint64_t now_ns);

@@ -3,6 +3,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <new>
 
 namespace junction::net {
 
@@ -16,5 +17,16 @@ struct Environment {
   uint64_t (*random)(void* context);
   void* context = nullptr;
 };
+
+/// A new T with its initial values; null if there is no memory. Ends with Delete (no destructors run: plain data only).
+template <typename T>
+T* New(const Environment& environment) {
+  void* const memory = environment.allocate(environment.context, sizeof(T));
+  return memory == nullptr ? nullptr : new (memory) T();
+}
+template <typename T>
+void Delete(const Environment& environment, T* object) {
+  environment.free(environment.context, object, sizeof(T));
+}
 
 }  // namespace junction::net

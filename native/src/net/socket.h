@@ -5,11 +5,13 @@
 
 #include "base/list.h"
 #include "net/address.h"
+#include "net/span.h"
 
 namespace junction::net {
 
 class Stack;
 struct Device;
+struct PortEntry;
 
 /// What sockets of all protocols have in common. All calls on sockets come from the stack's owner, one at a time (inside an instance:
 /// under the kernel lock). Failures are -errno, with the values that Linux gives.
@@ -21,8 +23,8 @@ struct Socket {
   /// must not call back into it. Null = nobody listens.
   void (*notify)(Socket& socket, uint32_t events) = nullptr;
 
-  Endpoint local;   // port 0 = not bound
-  Endpoint remote;  // port 0 = not connected
+  Endpoint local;             // port 0 = not bound
+  Endpoint remote;            // port 0 = not connected
   uint32_t device_index = 0;  // SO_BINDTODEVICE, or the link that an accepted connection came by; 0 = routes decide
   bool is_v6 = false;         // AF_INET6: with is_v6_only false it also takes IPv4, as mapped addresses
   bool is_v6_only = false;
@@ -33,7 +35,14 @@ struct Socket {
   int32_t error = 0;            // SO_ERROR: positive errno; taken by TakeError
   uint32_t owner_uid = 0;       // for SO_REUSEPORT's same-user rule
 
-  ListNode waiting_node;  // in Device::waiting
+  // the internet layer's
+  ListNode waiting_node;          // in Device::waiting, or a neighbour's
+  uint8_t protocol = 0;           // kProtocol*, whose resume function continues it; set by BeginPacket
+  bool is_listening = false;      // BindPort's `is_listening`; cleared by ReleasePort, or by the protocol
+  bool is_port_shared = false;    // by SharePort or BindForConnect: not in the entry's list
+  bool counts_as_strict = false;  // in PortEntry::strict_sharers
+  ListNode port_node;             // in PortEntry::sockets
+  PortEntry* port_entry = nullptr;
 };
 
 /// The pending error, negative; 0 if there is none. It is pending no more.
@@ -42,11 +51,5 @@ inline int TakeError(Socket& socket) {
   socket.error = 0;
   return -error;
 }
-
-/// Memory within a socket's queue that the caller may write to or read from, until the next call on the stack.
-struct Span {
-  uint8_t* data = nullptr;
-  uint32_t size_bytes = 0;
-};
 
 }  // namespace junction::net

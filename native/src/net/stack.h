@@ -28,7 +28,7 @@ struct StackOptions {
   uint16_t ephemeral_low = 32768;  // net.ipv4.ip_local_port_range
   uint16_t ephemeral_high = 60999;
   bool answers_echo = true;
-  bool has_loopback = true;         // makes device 1, "lo"
+  bool has_loopback = true;  // makes device 1, "lo"
 };
 
 /// An address of the stack's own on a device.
@@ -45,8 +45,9 @@ struct Route {
   uint32_t device_index = 0;
 };
 
-/// In `memory` of at least Stack::kSize bytes, zeroed; null if the environment has no memory for the tables.
+/// null if the environment has no memory. The environment is copied; what its context points to outlives the stack.
 Stack* NewStack(const Environment& environment, const StackOptions& options);
+/// Sockets that are left end without a packet (their memory goes too), devices are let go.
 void FreeStack(Stack* stack);
 
 /// 0, -ENOSPC (too many). The device stays the owner's and outlives the stack, or RemoveDevice.
@@ -88,10 +89,12 @@ bool HasConnections(const Stack& stack);
 /// Counters as in /proc/net/snmp and netstat (names there).
 struct StackCounters {
   uint64_t ip_in, ip_out, ip_malformed, fragments_in, fragments_out, reassembled, reassembly_failed;
-  uint64_t icmp_in, icmp_out, udp_in, udp_out, udp_no_port, udp_full, udp_malformed;
-  uint64_t tcp_in, tcp_out, tcp_active_opens, tcp_passive_opens, tcp_attempt_fails, tcp_resets_in, tcp_resets_out, tcp_malformed;
-  uint64_t tcp_retransmits, tcp_fast_retransmits, tcp_timeouts, tcp_tail_probes, tcp_listen_overflows, tcp_cookies_sent, tcp_cookies_good,
-      tcp_cookies_bad, tcp_challenge_acks, tcp_out_of_order, tcp_delayed_acks, tcp_zero_window_probes;
+  uint64_t ip_bad_address, ip_no_protocol, ip_no_route, ip_no_room, arp_in, arp_out, arp_conflicts, neighbour_failures;
+  uint64_t icmp_malformed, icmp_limited, icmp_in, icmp_out, udp_in, udp_out, udp_no_port, udp_full, udp_malformed;
+  uint64_t tcp_in, tcp_out, tcp_active_opens, tcp_passive_opens, tcp_attempt_fails, tcp_resets_in, tcp_resets_out,
+      tcp_malformed;
+  uint64_t tcp_retransmits, tcp_fast_retransmits, tcp_timeouts, tcp_tail_probes, tcp_listen_overflows, tcp_cookies_sent,
+      tcp_cookies_good, tcp_cookies_bad, tcp_challenge_acks, tcp_out_of_order, tcp_delayed_acks, tcp_zero_window_probes;
 };
 const StackCounters& CountersOf(const Stack& stack);
 

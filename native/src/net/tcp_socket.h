@@ -31,22 +31,22 @@ enum class TcpState : uint8_t {
 
 /// setsockopt's, with their units.
 struct TcpOptions {
-  bool has_no_delay = false;      // TCP_NODELAY
-  bool is_corked = false;         // TCP_CORK; MSG_MORE does it for one write
-  bool has_quick_ack = false;     // TCP_QUICKACK: acknowledge at once until the peer's next data were acknowledged so
-  bool has_keep_alive = false;    // SO_KEEPALIVE
-  uint32_t keep_idle_s = 7200;    // TCP_KEEPIDLE
-  uint32_t keep_interval_s = 75;  // TCP_KEEPINTVL
-  uint32_t keep_count = 9;        // TCP_KEEPCNT
-  uint32_t user_timeout_ms = 0;   // TCP_USER_TIMEOUT (RFC 5482); 0 = by retransmissions
-  uint32_t syn_retries = 6;       // TCP_SYNCNT
-  uint32_t max_segment_bytes = 0;  // TCP_MAXSEG; 0 = by MTU
-  uint32_t defer_accept_s = 0;    // TCP_DEFER_ACCEPT
-  int32_t linger2_s = 60;         // TCP_LINGER2: FIN_WAIT_2 of a closed socket
+  bool has_no_delay = false;        // TCP_NODELAY
+  bool is_corked = false;           // TCP_CORK; MSG_MORE does it for one write
+  bool has_quick_ack = false;       // TCP_QUICKACK: acknowledge at once until the peer's next data were acknowledged so
+  bool has_keep_alive = false;      // SO_KEEPALIVE
+  uint32_t keep_idle_s = 7200;      // TCP_KEEPIDLE
+  uint32_t keep_interval_s = 75;    // TCP_KEEPINTVL
+  uint32_t keep_count = 9;          // TCP_KEEPCNT
+  uint32_t user_timeout_ms = 0;     // TCP_USER_TIMEOUT (RFC 5482); 0 = by retransmissions
+  uint32_t syn_retries = 6;         // TCP_SYNCNT
+  uint32_t max_segment_bytes = 0;   // TCP_MAXSEG; 0 = by MTU
+  uint32_t defer_accept_s = 0;      // TCP_DEFER_ACCEPT
+  int32_t linger2_s = 60;           // TCP_LINGER2: FIN_WAIT_2 of a closed socket
   uint32_t window_clamp_bytes = 0;  // TCP_WINDOW_CLAMP
   uint32_t not_sent_low_bytes = ~0U;  // TCP_NOTSENT_LOWAT
-  bool lingers = false;           // SO_LINGER
-  uint32_t linger_s = 0;          // 0 with `lingers`: CloseTcp resets
+  bool lingers = false;               // SO_LINGER
+  uint32_t linger_s = 0;              // 0 with `lingers`: CloseTcp resets
 };
 
 struct TcpSocket;
@@ -109,7 +109,8 @@ struct TcpInfo {
   uint8_t retransmits, probes, backoff, options, send_window_scale, receive_window_scale;
   uint32_t rto_us, ato_us, send_mss_bytes, receive_mss_bytes, unacked, sacked, lost, retransmitted;
   uint32_t last_data_sent_ms, last_data_received_ms, last_ack_received_ms;
-  uint32_t path_mtu_bytes, slow_start_threshold, rtt_us, rtt_variance_us, congestion_window, receive_space_bytes, total_retransmits;
+  uint32_t path_mtu_bytes, slow_start_threshold, rtt_us, rtt_variance_us, congestion_window, receive_space_bytes,
+      total_retransmits;
   uint64_t bytes_acked, bytes_received, segments_out, segments_in, delivery_rate_bytes;
 };
 TcpInfo InfoOf(const TcpSocket& socket, uint64_t now_ns);

@@ -33,7 +33,8 @@ int ConnectUdp(UdpSocket& socket, const Endpoint& remote);
 /// Begins a datagram of `size_bytes` to `to` (null = the connected peer): fills `out`, into which the caller copies the payload before
 /// SendUdp. -EMSGSIZE, -EDESTADDRREQ, -ENETUNREACH, -EAGAIN (no room: POLLOUT comes), -ENOBUFS, -EACCES (broadcast), or a pending error.
 /// `source` may name the address to send from (IP_PKTINFO); null = the route's.
-int BeginUdp(UdpSocket& socket, const Endpoint* to, const IpAddress* source, uint32_t size_bytes, Span& out, uint64_t now_ns);
+int BeginUdp(UdpSocket& socket, const Endpoint* to, const IpAddress* source, uint32_t size_bytes, Span& out,
+             uint64_t now_ns);
 /// Sends what BeginUdp began (fragmented if it is longer than the MTU). DropUdp forgets it instead (the caller's copy faulted).
 int SendUdp(UdpSocket& socket, uint64_t now_ns);
 void DropUdp(UdpSocket& socket);
@@ -63,6 +64,7 @@ struct UdpOptions {
   bool forbids_fragments = false;
   uint8_t multicast_ttl = 1;
   bool loops_multicast = true;
+  uint32_t multicast_device = 0;  // IP_MULTICAST_IF, IPV6_MULTICAST_IF: a device's index; 0 = by route
 };
 UdpOptions& OptionsOf(UdpSocket& socket);
 int JoinMulticast(UdpSocket& socket, const IpAddress& group, uint32_t device_index);

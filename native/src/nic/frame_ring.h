@@ -36,6 +36,10 @@ class RingProducer {
   bool is_broken() const { return is_broken_; }
 
  private:
+  void StartAnew();
+  void LookAtHead();
+  uint32_t FindRoom(uint32_t length_bytes) const;
+
   Ring* ring_ = nullptr;
   uint8_t* data_ = nullptr;
   uint32_t tail_ = 0;       // with what is committed
@@ -43,8 +47,9 @@ class RingProducer {
   uint32_t head_ = 0;       // as of the last look; consumed frames' bytes are free
   uint32_t write_at_ = 0;   // where the next frame begins, if it fits before the end
   uint32_t reserved_at_ = 0;
-  uint32_t drain_to_ = 0;  // Attach: no room before head_ has come here
-  bool is_draining_ = false;
+  uint32_t reserved_bytes_ = 0;  // 0 = nothing is reserved
+  uint64_t unpublished_bytes_ = 0;
+  bool is_draining_ = false;  // Attach found frames whose ends are not known: no room before head_ has come to tail_
   bool is_broken_ = false;
   uint32_t ends_[kRingSlots];  // end of each outstanding frame: frees its bytes once head_ has passed it
 };
@@ -58,19 +63,21 @@ class RingConsumer {
   /// The next frame; false if there is none. It stays in place until Pop and Release.
   bool Peek(FrameView& out);
   /// Is done with the frame that Peek gave.
-  void Pop() { ++head_; }
+  void Pop() { ++head_; }  // only after a Peek that found one
   /// Gives the popped frames' room back to the producer. Once a batch.
   void Release();
 
   /// A look without copying anything: may there be a frame?
-  bool HasFrames() const { return ring_->tail.load(std::memory_order_acquire) != head_; }
+  bool HasFrames() const { return !is_broken_ && ring_->tail.load(std::memory_order_acquire) != head_; }
   /// Tail or a descriptor made no sense: the ring is dead, Peek finds nothing any more.
   bool is_broken() const { return is_broken_; }
 
  private:
   Ring* ring_ = nullptr;
   const uint8_t* data_ = nullptr;
-  uint32_t head_ = 0;
+  uint32_t head_ = 0;      // with what is popped
+  uint32_t released_ = 0;  // what the producer sees
+  uint32_t tail_ = 0;      // as of the last look; checked
   bool is_broken_ = false;
 };
 

@@ -40,7 +40,7 @@ inline constexpr uint32_t kMaxQueuePairs = 64;
 inline constexpr uint32_t kUplinkPort = 0;
 inline constexpr uint32_t kMaxStaticNeighbours = 64;
 
-inline constexpr uint32_t kRingSlots = 256;             // a power of two
+inline constexpr uint32_t kRingSlots = 256;              // a power of two
 inline constexpr uint32_t kRingData_bytes = 256 * 1024;  // holds the largest frame three times over
 inline constexpr uint32_t kRingHead_bytes = 8192;        // the Ring itself, in whole pages
 inline constexpr uint32_t kRingSize_bytes = kRingHead_bytes + kRingData_bytes;
@@ -74,7 +74,7 @@ struct Ring {
 /// What a doorbell word says of its owner.
 inline constexpr uint32_t kAwake = 0;     // looks at its rings by itself
 inline constexpr uint32_t kInFutex = 1;   // sleeps in FUTEX_WAIT on the word: store kAwake, FUTEX_WAKE
-inline constexpr uint32_t kInPoller = 2;  // sleeps in epoll or poll: store kAwake, write to its event descriptor
+inline constexpr uint32_t kInPoller = 2;  // sleeps in epoll or poll: store kAwake, write to its event pipe
 
 /// The parts of a port that are common to its queue pairs.
 struct NicPort {
@@ -98,8 +98,9 @@ struct NicHeader {
 
   // the instance's line
   alignas(64) std::atomic<uint32_t> instance_doorbell;  // kAwake, kInFutex, kInPoller
-  std::atomic<uint32_t> active_queue_pairs;  // peers steer flows to queue pairs below it (rss.h); written by the instance, 0 counts as 1
-  std::atomic<uint64_t> instance_rings;      // times that a peer rang; relaxed
+  std::atomic<uint32_t>
+      active_queue_pairs;  // peers steer flows to queue pairs below it (rss.h); written by the instance, 0 counts as 1
+  std::atomic<uint64_t> instance_rings;  // times that a peer rang; relaxed
   uint8_t reserved1[48];
 
   NicPort ports[kMaxNicPorts];
@@ -110,9 +111,10 @@ struct NicHeader {
 struct NicSettings {
   MacAddress instance_mac;
   uint8_t peer_mac[kMaxNicPorts][6];
-  uint16_t uplink_mtu_bytes;   // of IP packets; links have 65535
-  uint8_t ip4[4];              // the instance's, on all ports
-  uint8_t gateway4[4];         // the default route, over the uplink; neighbours of the uplink's network are looked up by ARP and ND
+  uint16_t uplink_mtu_bytes;  // of IP packets; links have 65535
+  uint8_t ip4[4];             // the instance's, on all ports
+  uint8_t gateway4
+      [4];  // the default route, over the uplink; neighbours of the uplink's network are looked up by ARP and ND
   uint8_t link_peer4[kMaxNicPorts][4];  // who is at the other end of a link (index 0 unused): a /32 route
   uint8_t ip6[16];
   uint8_t gateway6[16];

@@ -19,7 +19,7 @@ namespace {
 
 constexpr uint32_t kMaxRequests = 64;       // more at once are lost, and whoever asked times out
 constexpr timeval kOrderPatience = {5, 0};  // somebody may stand still meanwhile
-constexpr size_t kMaxOrderDescriptors = 16;
+constexpr size_t kMaxOrderDescriptors = 24;
 
 // Written by signal handlers, which may run on several kthreads; read under the kernel lock. 0 = free: no id is 0.
 std::atomic<uint64_t> g_requests[kMaxRequests];
