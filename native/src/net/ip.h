@@ -27,7 +27,8 @@ struct IpPacket {
   bool needs_checksum;      // the transport checksum has to be summed; else the device vouches for it
   const uint8_t* payload;
   uint32_t size_bytes;
-  uint16_t segment_bytes;  // of a frame of several TCP segments; 0 = one
+  uint16_t segment_bytes;       // of a frame of several TCP segments; 0 = one
+  uint16_t next_header_offset;  // IPv6: where in the packet the protocol was named
   // The beginning of the packet as it came, for ICMP errors about it: IP header and 8 bytes (RFC 792), private memory.
   const uint8_t* original;
   uint32_t original_bytes;

@@ -88,6 +88,7 @@ void Ip4Input(Stack& stack, Device& device, const LinkFrame& frame, uint64_t now
       device.last_destination_version == stack.route_version && packet.destination == device.last_destination;
   if (!is_known) {
     const bool is_group = packet.destination.is_multicast() ? IsMember(stack, device, packet.destination)
+                          : device.is_loopback              ? IsBroadcastAddress(stack, packet.destination)
                                                             : IsBroadcastOn(device, packet.destination);
     const bool is_ours =
         IsOwnAddress(stack, packet.destination) && (device.is_loopback || !packet.destination.is_loopback());
@@ -107,6 +108,7 @@ void Ip4Input(Stack& stack, Device& device, const LinkFrame& frame, uint64_t now
     return;
   }
   packet.protocol = head[9];
+  packet.next_header_offset = 9;
   packet.ttl = head[8];
   packet.type_of_service = head[1];
   packet.needs_checksum =

@@ -80,6 +80,7 @@ bool SkipExtensions(Stack& stack, Device& device, IpPacket& packet, uint64_t now
     packet.payload += length;
     packet.size_bytes -= length;
     packet.protocol = header[0];
+    packet.next_header_offset = static_cast<uint16_t>(offset);
     if (type == kFragment) {
       const uint16_t field = LoadBig16(header + 2);
       if ((field & 0xfff9) != 0) {
@@ -149,6 +150,7 @@ void Ip6Input(Stack& stack, Device& device, const LinkFrame& frame, uint64_t now
     return;
   }
   packet.protocol = head[6];
+  packet.next_header_offset = 6;
   packet.ttl = head[7];
   packet.type_of_service = static_cast<uint8_t>(head[0] << 4 | head[1] >> 4);
   packet.needs_checksum =

@@ -54,6 +54,7 @@ struct UdpLayer {
 struct TokenBucket {
   uint64_t tokens_ns = 0;
   uint64_t last_ns = 0;
+  bool is_filled = false;  // full at the first use
 };
 
 class Stack {
@@ -93,6 +94,10 @@ class Stack {
   TcpLayer* tcp = nullptr;
 };
 
+/// Not a protocol: a datagram that waits for a neighbour or a device (udp_state.h). 255 is reserved by IANA.
+inline constexpr uint8_t kProtocolPending = 255;
+extern const ProtocolOps kPendingOps;
+
 /// The protocol of that number, null for others.
 inline const ProtocolOps* ProtocolOf(uint8_t protocol) {
   switch (protocol) {
@@ -103,6 +108,8 @@ inline const ProtocolOps* ProtocolOf(uint8_t protocol) {
     case kProtocolIcmp:
     case kProtocolIcmp6:
       return &kIcmpOps;
+    case kProtocolPending:
+      return &kPendingOps;
     default:
       return nullptr;
   }
