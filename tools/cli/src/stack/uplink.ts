@@ -6,9 +6,8 @@ import { existsSync, readFileSync } from 'node:fs';
 import { networkInterfaces } from 'node:os';
 import { join } from 'node:path';
 
-import type { StackPaths } from '@junctiond/config';
-
 import type { NetworkSettings } from './network-settings.ts';
+import type { StackSettings } from './stack-settings.ts';
 
 export interface UplinkState {
   readonly device: string;
@@ -51,8 +50,8 @@ export function uplinkTable(device: string): string {
 }
 
 /** Has a dead daemon's changes put back: idle states, settings of the host, device and table. Throws what hinders it. */
-export function restoreHost(root: string, paths: StackPaths, { device }: NetworkSettings): void {
-  const daemon = join(root, 'native/build/release/junction_scheduler');
+export function restoreHost({ root, paths, network: { device }, environment }: StackSettings): void {
+  const daemon = environment['JUNCTION_SCHEDULER_BINARY'] ?? join(root, 'native/build/release/junction_scheduler');
   if (!existsSync(daemon) || !existsSync(paths.runDir)) return;
   const args = ['--restore', '--run_dir', paths.runDir];
   const needsUplink = existsSync(join(classFolder, device));
