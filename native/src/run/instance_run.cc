@@ -248,7 +248,8 @@ Result<int> RunFromProgram(const JunctionConfig& config, const RunOptions& optio
   guest_plan.control = control.block;
   guest_plan.control_settings = settings;
   guest_plan.cgroup_dirs = options.cgroup_dirs;
-  guest_plan.filter = BuildSeccompFilter(HostSyscalls(HostRole::kGuest), {kImageLow, kNearTrampolinesLow});
+  guest_plan.filter = BuildSeccompFilter(options.links ? GuestSyscallsWithNic() : HostSyscalls(HostRole::kGuest),
+                                         {kImageLow, kNearTrampolinesLow});
   guest_plan.has_patch_plans = !options.plan_dir.empty();
   guest_plan.argv = options.program;
   guest_plan.env = std::move(*env);

@@ -1,11 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
 // Tests of what the monitor reads from Linux and writes for junctiond.
 #include <arpa/inet.h>
+#include <linux/futex.h>
 #include <netinet/in.h>
 #include <sys/socket.h>
+#include <sys/syscall.h>
 #include <sys/un.h>
 
 #include <csignal>
+#include <thread>
 
 #include "base/test_files.h"
 #include "run/instance_nic.h"
@@ -178,6 +181,44 @@ TEST(Notifier, MissesWhoIsNotThere) {
   EXPECT_FALSE(Notifier(std::string(200, 'x')).Send("{}"));
   EXPECT_FALSE(Notifier("").Send("{}"));
   EXPECT_FALSE(Notifier("").is_wanted());
+}
+
+// With a NIC a port is the instance's own: there is no host socket that could be looked at, nor one that could be another's.
+TEST(ListenWatcher, BelievesAnInstanceWithANicOfItsOwnPorts) {
+  const TempDir dir;
+  sockaddr_un address{};
+  address.sun_family = AF_UNIX;
+  const std::string path = dir.File("notify.sock");
+  path.copy(address.sun_path, sizeof(address.sun_path) - 1);
+  const UniqueFd server(socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0));
+  ASSERT_EQ(bind(server.get(), reinterpret_cast<sockaddr*>(&address), sizeof(address)), 0);
+  ASSERT_EQ(listen(server.get(), 4), 0);
+  const auto control = CreateControlFile(dir.File("control"), {});
+  ASSERT_TRUE(control.has_value());
+  const auto claim = [&](size_t slot, uint16_t guest_port, uint16_t host_port) {
+    ControlPort& port = control->block->ports[slot];
+    port.host_port = host_port;
+    port.protocol = IPPROTO_TCP;
+    port.listening = 1;
+    port.guest_port = guest_port;
+  };
+  claim(0, 80, 6379);  // not a port of its own
+  claim(1, 8080, 8080);
+  const Notifier notifier(path);
+  ListenWatcher watcher("i", *control, {}, std::nullopt, notifier);
+  std::thread thread([&] { watcher.Run(); });
+  const UniqueFd connection(accept(server.get(), nullptr, nullptr));
+  char text[512];
+  const ssize_t size = read(connection.get(), text, sizeof(text));
+  const std::string event(text, static_cast<size_t>(std::max<ssize_t>(size, 0)));
+  EXPECT_NE(event.find(R"("event":"listening")"), std::string::npos) << event;
+  EXPECT_NE(event.find(R"("guestPort":8080,"hostPort":8080)"), std::string::npos) << event;
+  // It ends when there is no block any more.
+  ASSERT_EQ(ftruncate(control->fd.get(), 8), 0);
+  ASSERT_EQ(ftruncate(control->fd.get(), sizeof(ControlBlock)), 0);
+  control->block->listen_seq.fetch_add(1);
+  syscall(SYS_futex, &control->block->listen_seq, FUTEX_WAKE, 1, nullptr, nullptr, 0);
+  thread.join();
 }
 
 TEST(SandboxFiles, RenderCpusAndHosts) {

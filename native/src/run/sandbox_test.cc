@@ -553,6 +553,42 @@ TEST_F(NicTest, TakesFurtherPrograms) {
   EXPECT_EQ(first->Finish(), 128 + SIGTERM);
 }
 
+TEST_F(NicTest, ACloneHasOneOfItsOwn) {
+  const auto from = Start(Options(), {"wait"});
+  AwaitReady();
+  const std::string clone_config =
+      dir_.Write("clone-config", "runtime_kthreads 2\nhost_addr 10.62.0.3\nhost_netmask 255.255.0.0\n");
+  std::filesystem::create_directories(dir_.File("clone"));
+  const Args args = {JUNCTION_RUN,     clone_config,       "--clone_of", dir_.File("instance"),
+                     "--instance_dir", dir_.File("clone"), "--control",  dir_.File("clone/control")};
+  {
+    Instance without(args, {});
+    EXPECT_EQ(without.Finish(), 125);
+    EXPECT_TRUE(Has(without.errors, "its clones need --links")) << without.errors;
+  }
+  Args with_links = args;
+  with_links.insert(with_links.end(), {"--links", "2"});
+  Instance clone(with_links, {});
+  const auto status = [&] { return Slurp(dir_.File("clone/status.json")); };
+  for (int i = 0; i < kPatience_ms && Field(status(), "linksPath").empty(); ++i) {
+    usleep(1000);
+  }
+  ASSERT_EQ(Field(status(), "state"), "running") << status();
+  const auto link = NicAttachment::Open(dir_.File("clone/links.sock"), AttachKind::kLink, kPatience_ms);
+  ASSERT_TRUE(link.has_value()) << link.error().message;
+  EXPECT_EQ(link->answer().instance_ip4[3], 3);
+  EXPECT_EQ(link->view().settings().ip4[3], 3);
+  const auto templates = NicAttachment::Open(links_path(), AttachKind::kUplink, kPatience_ms);
+  ASSERT_TRUE(templates.has_value()) << templates.error().message;
+  EXPECT_EQ(templates->answer().instance_ip4[3], 2);
+  EXPECT_EQ(templates->view().header().ports[1].generation.load(), 0) << "that link is the clone's";
+  clone.Signal(SIGTERM);
+  EXPECT_EQ(clone.Finish(), 128 + SIGTERM) << clone.errors;
+  EXPECT_FALSE(std::filesystem::exists(dir_.File("clone/links.sock")));
+  from->Signal(SIGTERM);
+  EXPECT_EQ(from->Finish(), 128 + SIGTERM);
+}
+
 TEST_F(NicTest, NeedsAnAddress) {
   dir_.Write("config", "runtime_kthreads 1\n");
   const auto instance = Start({"--links", "1", "--links_path", dir_.File("l.sock")}, {"exit", "0"});
