@@ -1,20 +1,25 @@
 // SPDX-License-Identifier: Apache-2.0
 // Test driver: runs a program on the Junction kernel without any sandbox.
-//   passthrough_exec [--strace] [--cores N] [--plans DIR] [--stats FILE] [--control FILE] program [argument...]
+//   passthrough_exec [--strace] [--cores N] [--nic] [--plans DIR] [--stats FILE] [--control FILE] program [argument...]
+// With --nic it has a network of its own, with nobody at the other ends: 10.99.0.2/24 and fd99::2/64 on the uplink, one link.
 #include <fcntl.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <csignal>
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
 #include <fstream>
+#include <initializer_list>
 #include <string>
+#include <utility>
 
 #include "loader/program.h"
+#include "nic/nic_memory.h"
 
 namespace {
 
@@ -23,6 +28,7 @@ using junction::ControlBlock;
 struct Options {
   bool strace = false;
   uint32_t cores = 2;
+  bool has_nic = false;
   std::string plans;
   std::string stats;
   std::string control;
@@ -36,6 +42,8 @@ Options ParseOptions(int argc, char** argv) {
     const std::string name = argv[at];
     if (name == "--strace") {
       options.strace = true;
+    } else if (name == "--nic") {
+      options.has_nic = true;
     } else if (name == "--cores" && at + 1 < argc) {
       options.cores = static_cast<uint32_t>(std::strtoul(argv[++at], nullptr, 10));
     } else if (name == "--plans" && at + 1 < argc) {
@@ -92,6 +100,27 @@ void WriteStats(const std::string& path, const ControlBlock& control) {
   fclose(file);
 }
 
+junction::Result<junction::NicMemory> MakeNic(uint32_t cores) {
+  junction::NicGeometry geometry;
+  geometry.port_count = 2;
+  geometry.queue_pair_count = cores;
+  junction::NicSettings settings = {};
+  const auto put = [](auto& field, std::initializer_list<int> bytes) { std::copy(bytes.begin(), bytes.end(), field); };
+  put(settings.instance_mac, {0x02, 0, 10, 99, 0, 2});
+  put(settings.peer_mac[1], {0x02, 0x6a, 0x75, 0x6e, 0, 1});
+  put(settings.ip4, {10, 99, 0, 2});
+  put(settings.gateway4, {10, 99, 0, 1});
+  put(settings.link_peer4[1], {169, 254, 254, 1});
+  settings.ip6[0] = settings.gateway6[0] = 0xfd;
+  settings.ip6[1] = settings.gateway6[1] = 0x99;
+  settings.ip6[15] = 2;
+  settings.gateway6[15] = 1;
+  settings.uplink_mtu_bytes = 1500;
+  settings.prefix4_bits = 24;
+  settings.prefix6_bits = 64;
+  return junction::NicMemory::Make(geometry, settings);
+}
+
 pid_t g_child = 0;
 
 void Forward(int signal) { kill(g_child, signal); }
@@ -131,7 +160,8 @@ int main(int argc, char** argv, char** envp) {
   const Options options = ParseOptions(argc, argv);
   if (options.program >= argc) {
     fprintf(stderr,
-            "usage: %s [--strace] [--cores N] [--plans DIR] [--stats FILE] [--control FILE] program [argument...]\n",
+            "usage: %s [--strace] [--cores N] [--nic] [--plans DIR] [--stats FILE] [--control FILE] program "
+            "[argument...]\n",
             argv[0]);
     return 125;
   }
@@ -152,6 +182,18 @@ int main(int argc, char** argv, char** envp) {
   }
   spec.control->core_limit = options.cores;
   spec.control->strace = options.strace ? 1 : 0;
+  junction::NicMemory nic;
+  junction::NicDescriptors nic_descriptors;
+  if (options.has_nic) {
+    junction::Result<junction::NicMemory> made = MakeNic(options.cores);
+    if (!made) {
+      fprintf(stderr, "passthrough_exec: no NIC\n");
+      return 125;
+    }
+    nic = std::move(*made);
+    nic_descriptors = nic.descriptors();
+    spec.nic = &nic_descriptors;
+  }
   prctl(PR_SET_CHILD_SUBREAPER, 1);
   const pid_t child = fork();
   if (child == 0) {

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "kernel/events/poll_set.h"
+#include "kernel/net/instance_net.h"
 
 #include <cerrno>
 #include <new>
@@ -85,6 +86,9 @@ void PollSet::StartWaiting() {
 }
 
 int64_t PollSet::Wait(bool may_wait, uint64_t deadline_ns) {
+  if (MayHaveFrames()) {
+    PollNet();
+  }
   ForEach([this](Entry& entry) {
     if (entry.file != nullptr) {
       Look(entry);

@@ -8,6 +8,7 @@
 #include "kernel/events/host_poller.h"
 #include "kernel/events/readiness.h"
 #include "kernel/guest/guest_memory.h"
+#include "kernel/net/instance_net.h"
 #include "kernel/time/guest_time.h"
 
 namespace junction {
@@ -47,6 +48,9 @@ int64_t WaitEpoll(EpollFile& epoll, const EpollWait& wait) {
     if (epoll.host_item_count != 0 && CurrentKthread()->group->ready_count != 0) {
       HarvestHostNow();
     }
+    if (epoll.ready.empty() && MayHaveFrames()) {
+      PollNet();
+    }
     WakeReason reason = WakeReason::kWoken;
     if (epoll.ready.empty()) {
       reason = Park(wait.deadline_ns);
@@ -79,6 +83,10 @@ int64_t DoEpollWait(const EpollWait& wait) {
   WatchEpollItems(*epoll);
   if (epoll->host_item_count != 0 && ++g_waits % kWaitsPerHarvest == 0) {
     HarvestHostNow();
+  }
+  // Also if something is ready: who always has something to do must learn of others' frames too.
+  if (MayHaveFrames()) {
+    PollNet();
   }
   int64_t count = HarvestEpoll(*epoll, wait.events_address, wait.max_events);
   if (count == 0 && epoll->host_item_count != 0 && !wait.may_wait) {

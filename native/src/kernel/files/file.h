@@ -7,8 +7,8 @@
 
 #include <cstdint>
 
-#include "kernel/guest/guest_buffer.h"
 #include "base/list.h"
+#include "kernel/guest/guest_buffer.h"
 #include "uthread/wait_queue.h"
 
 namespace junction {
@@ -49,7 +49,7 @@ enum class FileKind : uint8_t {
   kUnixSocket,
   kNetSocket,      // inet, on the instance's own stack
   kNetlinkSocket,  // questions about that stack
-  kText,  // synthesised text (/proc/self/maps …)
+  kText,           // synthesised text (/proc/self/maps …)
 };
 
 /// An open file description; first member of each kind's own object. In the arena, counted. Kernel lock held.

@@ -71,10 +71,33 @@ ProcPath ParseDevice(Cursor cursor) {
   return path;
 }
 
+// In the order of ProcNet.
+constexpr const char* kNetFiles[] = {"arp",      "dev",       "if_inet6", "netstat", "route", "snmp",
+                                     "sockstat", "sockstat6", "tcp",      "tcp6",    "udp",   "udp6"};
+
+ProcPath ParseNet(Cursor cursor) {
+  ProcPath path;
+  uint8_t index = 0;
+  for (const char* const name : kNetFiles) {
+    if (cursor.SkipLast(name)) {
+      path.kind = Kind::kNet;
+      path.net = static_cast<ProcNet>(index);
+    }
+    ++index;
+  }
+  return path;
+}
+
 ProcPath ParseProcess(Cursor cursor) {
   ProcPath path;
+  if (cursor.Skip("net/")) {
+    return ParseNet(cursor);
+  }
   if (!cursor.Skip("self/") && !cursor.Skip("thread-self/") && !(cursor.SkipNumber(&path.pid) && cursor.Skip("/"))) {
     return path;
+  }
+  if (cursor.Skip("net/")) {
+    return ParseNet(cursor);  // all processes have the same
   }
   if (cursor.SkipLast("exe")) {
     path.kind = Kind::kExe;

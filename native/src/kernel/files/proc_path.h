@@ -14,6 +14,22 @@ struct UProc;
 /// No path that ParseProcPath knows is longer, its NUL included.
 inline constexpr size_t kProcPathCapacity_bytes = 64;
 
+/// Files of /proc/net that an instance with a NIC has of its own.
+enum class ProcNet : uint8_t {
+  kArp,
+  kDev,
+  kIfInet6,
+  kNetstat,
+  kRoute,
+  kSnmp,
+  kSockstat,
+  kSockstat6,
+  kTcp,
+  kTcp6,
+  kUdp,
+  kUdp6,
+};
+
 struct ProcPath {
   enum class Kind : uint8_t {
     kNone,
@@ -22,10 +38,12 @@ struct ProcPath {
     kStdio,  // /dev/stdin …: at the host a link to a link
     kMaps,   // /proc/self/maps
     kFds,    // /proc/self/fd, /dev/fd: the folder
+    kNet,    // /proc/net/tcp, /proc/self/net/tcp …
   };
   Kind kind = Kind::kNone;
-  int32_t pid = 0;  // 0 = the caller's own
-  int32_t fd = -1;  // kFd, kStdio
+  int32_t pid = 0;              // 0 = the caller's own
+  int32_t fd = -1;              // kFd, kStdio
+  ProcNet net = ProcNet::kArp;  // kNet
 };
 
 ProcPath ParseProcPath(const char* text);

@@ -30,6 +30,18 @@ TEST(ProcPath, ReadsNumbers) {
   EXPECT_EQ(ParseProcPath("/proc/2147483647/exe").pid, 2147483647);
 }
 
+TEST(ProcPath, KnowsTheNetworksFiles) {
+  EXPECT_EQ(ParseProcPath("/proc/net/tcp").kind, Kind::kNet);
+  EXPECT_EQ(ParseProcPath("/proc/net/tcp").net, ProcNet::kTcp);
+  EXPECT_EQ(ParseProcPath("/proc/net/tcp6").net, ProcNet::kTcp6);
+  EXPECT_EQ(ParseProcPath("/proc/self/net/udp6").net, ProcNet::kUdp6);
+  EXPECT_EQ(ParseProcPath("/proc/12/net/arp").net, ProcNet::kArp);
+  EXPECT_EQ(ParseProcPath("/proc/thread-self/net/if_inet6").net, ProcNet::kIfInet6);
+  EXPECT_EQ(ParseProcPath("/proc/net/tcp/").kind, Kind::kNone);
+  EXPECT_EQ(ParseProcPath("/proc/net/tcp7").kind, Kind::kNone);
+  EXPECT_EQ(ParseProcPath("/proc/net/").kind, Kind::kNone);
+}
+
 TEST(ProcPath, KnowsStandardStreams) {
   EXPECT_EQ(ParseProcPath("/dev/stdin").fd, 0);
   EXPECT_EQ(ParseProcPath("/dev/stdout").fd, 1);

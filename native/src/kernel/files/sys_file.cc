@@ -17,6 +17,8 @@
 #include "kernel/files/proc_path.h"
 #include "kernel/guest/guest_path.h"
 #include "kernel/memory/memory_maps.h"
+#include "kernel/net/instance_net.h"
+#include "kernel/sockets/proc_net.h"
 
 namespace junction {
 namespace {
@@ -149,6 +151,14 @@ int64_t OpenMaps(uint32_t flags) {
   return file == nullptr ? -ENOMEM : InstallFile(*file, (flags & O_CLOEXEC) != 0);
 }
 
+int64_t OpenNetFile(ProcNet which, uint32_t flags) {
+  if ((flags & O_ACCMODE) != O_RDONLY) {
+    return -EACCES;
+  }
+  File* const file = NewProcNetFile(which);
+  return file == nullptr ? -ENOMEM : InstallFile(*file, (flags & O_CLOEXEC) != 0);
+}
+
 int64_t OpenPath(Opening opening) {
   const ProcPath path = ReadProcPath(opening.path);
   switch (path.kind) {
@@ -166,6 +176,11 @@ int64_t OpenPath(Opening opening) {
     case Kind::kMaps:
       if (ProcessOf(path) == &CurrentProcess()) {
         return OpenMaps(opening.flags);
+      }
+      break;
+    case Kind::kNet:
+      if (HasNic()) {
+        return OpenNetFile(path.net, opening.flags);
       }
       break;
     default:

@@ -58,12 +58,16 @@ int64_t DissolveStream(NetSocket& socket) {
   }
   CopyOptions(socket, *fresh);
   const net::Endpoint local = socket.socket().local;
+  const TcpState state = net::StateOf(*socket.tcp);
   WithdrawListener(socket);
   net::TcpSocket& old = *socket.tcp;
   net::SocketOf(old).notify = nullptr;
   net::AbortTcp(old, ECONNABORTED, NetNow_ns());
   net::CloseTcp(old, NetNow_ns());
   AdoptTcp(socket, *fresh);
+  if (state != TcpState::kClosed && state != TcpState::kListen) {
+    net::SocketOf(*fresh).error = ECONNRESET;  // as tcp_disconnect leaves it
+  }
   if (socket.is_bound) {
     net::BindTcp(*fresh, local);  // it was ours a moment ago
   }

@@ -71,13 +71,10 @@ int64_t ReadTarget(const NetSocket& socket, const SocketMessage& message, Sendin
   return 0;
 }
 
-// A destination of one device only needs that device; multicast goes by the one that was chosen for it.
-int64_t ChooseDevice(const NetSocket& socket, Sending& sending) {
+// A destination of one device only needs that device.
+int64_t CheckDevice(const NetSocket& socket, const Sending& sending) {
   const net::IpAddress& to = sending.has_target ? sending.target.address : socket.socket().remote.address;
-  uint32_t& device = sending.control.device_index;
-  if (device == 0 && to.is_multicast()) {
-    device = socket.multicast_device;
-  }
+  const uint32_t device = sending.control.device_index;
   if (device != 0 && net::FindDevice(InstanceStack(), device) == nullptr) {
     return -ENODEV;
   }
@@ -224,7 +221,7 @@ int64_t SendDatagram(NetSocket& socket, SocketMessage& message) {
   if (const int64_t error = ReadSendControl(socket, message, sending.control); error != 0) {
     return error;
   }
-  if (const int64_t error = ChooseDevice(socket, sending); error != 0) {
+  if (const int64_t error = CheckDevice(socket, sending); error != 0) {
     return error;
   }
   if ((socket.shutdown & 2) != 0) {

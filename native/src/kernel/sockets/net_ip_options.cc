@@ -71,6 +71,13 @@ void ApplyMulticastTtl(NetSocket& socket, int32_t ttl) {
   }
 }
 
+void ApplyMulticastDevice(NetSocket& socket, uint32_t device) {
+  socket.multicast_device = device;
+  if (!socket.is_tcp()) {
+    net::OptionsOf(*socket.udp).multicast_device = device;
+  }
+}
+
 void ApplyMulticastLoop(NetSocket& socket) {
   if (!socket.is_tcp()) {
     net::OptionsOf(*socket.udp).loops_multicast =
@@ -194,14 +201,14 @@ int64_t SetMulticastDevice4(NetSocket& socket, uint64_t value, int32_t size) {
     return size < static_cast<int32_t>(sizeof(in_addr)) ? -EINVAL : -EFAULT;
   }
   if (request.imr_ifindex == 0 && request.imr_address.s_addr == 0) {
-    socket.multicast_device = 0;
+    ApplyMulticastDevice(socket, 0);
     return 0;
   }
   const uint32_t device = ChooseDevice(request.imr_ifindex, request.imr_address);
   if (device == 0 || net::FindDevice(InstanceStack(), device) == nullptr) {
     return -EADDRNOTAVAIL;
   }
-  socket.multicast_device = device;
+  ApplyMulticastDevice(socket, device);
   return 0;
 }
 
@@ -224,9 +231,13 @@ int64_t SetInt4(NetSocket& socket, int option, int32_t number) {
   switch (option) {
     case IP_TTL:
       return SetTtl(socket, number);
-    case IP_TOS:
-      socket.socket().type_of_service = static_cast<uint8_t>(number);
+    case IP_TOS: {
+      // The ECN bits of a stream are TCP's own.
+      constexpr int32_t kEcnMask = 3;
+      const int32_t kept = socket.is_tcp() ? socket.socket().type_of_service & kEcnMask : 0;
+      socket.socket().type_of_service = static_cast<uint8_t>(socket.is_tcp() ? (number & ~kEcnMask) | kept : number);
       return 0;
+    }
     case IP_MTU_DISCOVER:
       if (!IsBetween(number, IP_PMTUDISC_DONT, kLastDiscovery)) {
         return -EINVAL;
@@ -334,7 +345,7 @@ int64_t SetMulticastDevice6(NetSocket& socket, int32_t number) {
   if (number != 0 && net::FindDevice(InstanceStack(), static_cast<uint32_t>(number)) == nullptr) {
     return -ENODEV;
   }
-  socket.multicast_device = static_cast<uint32_t>(number);
+  ApplyMulticastDevice(socket, static_cast<uint32_t>(number));
   return 0;
 }
 

@@ -93,16 +93,16 @@ void TakeBytes(NetSocket& socket, SocketMessage& message, StreamRead& read) {
     } else {
       copied = static_cast<uint32_t>(message.data.CopyOut(bytes.data, wanted));
     }
+    if (copied != wanted) {
+      read.error = -EFAULT;  // a piece of the stream is taken whole or not at all, as Linux does it by buffers
+      read.is_over = true;
+      return;
+    }
     read.copied += copied;
     if (is_peek) {
       read.offset += copied;
-    } else if (copied != 0) {
+    } else {
       net::ConsumeRead(*socket.tcp, copied, now_ns);
-    }
-    if (copied != wanted) {
-      read.error = -EFAULT;
-      read.is_over = true;
-      return;
     }
   }
 }

@@ -16,7 +16,10 @@ namespace junction {
 namespace {
 
 constexpr uint32_t kForever = 0xffffffff;  // INFINITY_LIFE_TIME
-constexpr uint8_t kOperationalUp = 6;      // IF_OPER_UP
+// IF_OPER_* of linux/if.h; Linux does not know of a loopback device.
+constexpr uint8_t kOperationalUnknown = 0;
+constexpr uint8_t kOperationalDown = 2;
+constexpr uint8_t kOperationalUp = 6;
 
 // An attribute of a request, copied; false if it is not there. Its text or number ends within `room_bytes`.
 bool FindAttribute(const uint8_t* at, uint32_t size_bytes, uint16_t type, void* out, uint32_t room_bytes,
@@ -62,6 +65,13 @@ void AddStatistics(NetlinkAnswer& answer, const net::Device& device) {
   answer.Attribute(IFLA_STATS, &narrow, sizeof(narrow));
 }
 
+uint8_t OperationalState(const net::Device& device) {
+  if (device.is_loopback) {
+    return kOperationalUnknown;
+  }
+  return device.is_up ? kOperationalUp : kOperationalDown;
+}
+
 void AddLink(NetlinkAnswer& answer, const net::Device& device) {
   ifinfomsg fixed = {};
   fixed.ifi_family = AF_UNSPEC;
@@ -71,7 +81,7 @@ void AddLink(NetlinkAnswer& answer, const net::Device& device) {
   answer.Begin(RTM_NEWLINK, &fixed, sizeof(fixed));
   answer.AttributeText(IFLA_IFNAME, device.name);
   answer.Attribute32(IFLA_TXQLEN, kTransmitQueue_length);
-  answer.Attribute8(IFLA_OPERSTATE, device.is_loopback ? 0 : kOperationalUp);
+  answer.Attribute8(IFLA_OPERSTATE, OperationalState(device));
   answer.Attribute8(IFLA_LINKMODE, 0);
   answer.Attribute32(IFLA_MTU, device.mtu_bytes);
   answer.Attribute32(IFLA_GROUP, 0);
@@ -168,7 +178,7 @@ void AddRoute(NetlinkAnswer& answer, const net::Route& route, const net::IpAddre
   }
   answer.Attribute32(RTA_OIF, route.device_index);
   const net::IpAddress* const source = SourceOn(addresses, route.device_index, is_v4);
-  if (source != nullptr && (is_v4 || destination != nullptr)) {
+  if (source != nullptr && (destination != nullptr || (is_v4 && !has_gateway))) {
     AddEndpoint(answer, RTA_PREFSRC, *source);
   }
   answer.End();

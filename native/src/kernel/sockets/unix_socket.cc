@@ -9,6 +9,7 @@
 
 #include "kernel/door/call.h"
 #include "kernel/guest/guest_memory.h"
+#include "kernel/sockets/net_socket.h"
 #include "kernel/sockets/socket_control.h"
 #include "kernel/sockets/unix_names.h"
 
@@ -86,7 +87,7 @@ int64_t Ioctl(File& file, uint32_t command, uint64_t argument) {
     case SIOCATMARK:
       return StoreInt(argument, 0);
     default:
-      return -ENOTTY;
+      return HasNic() ? DeviceIoctl(command, argument) : -ENOTTY;  // if_nametoindex(3) asks a unix socket
   }
 }
 
