@@ -6,6 +6,7 @@
 #include <fstream>
 #include <memory>
 #include <sstream>
+#include <vector>
 
 #include "base/control_block.h"
 #include "base/parse_number.h"
@@ -68,7 +69,8 @@ class InstanceNetTest : public testing::TestWithParam<int> {
   }
 
   std::unique_ptr<NetInstance> Start(const Args& program, int cores = 1, const std::string& more = "") {
-    auto instance = std::make_unique<NetInstance>(dir_.File("instance"), Args{JUNCTION_RUN, Config(cores, more), "--chroot_path", dir_.File("rootfs")}, program);
+    auto instance = std::make_unique<NetInstance>(
+        dir_.File("instance"), Args{JUNCTION_RUN, Config(cores, more), "--chroot_path", dir_.File("rootfs")}, program);
     return instance;
   }
 
@@ -198,7 +200,12 @@ TEST_P(InstanceNetTest, GarbageInARingTakesItsPortDownUntilTheNextPeer) {
     ASSERT_TRUE(hostile);
     const NicAttachment& attachment = hostile->attachment();
     Ring& ring = attachment.view().ring(attachment.answer().port, 0, true);
-    ring.slots[ring.tail.load() % kRingSlots] = {.offset = 0xffffff00, .length_bytes = 0x7fffffff, .flags = 0xffff, .segment_bytes = 1, .checksum_start = 65535, .checksum_offset = 65535};
+    ring.slots[ring.tail.load() % kRingSlots] = {.offset = 0xffffff00,
+                                                 .length_bytes = 0x7fffffff,
+                                                 .flags = 0xffff,
+                                                 .segment_bytes = 1,
+                                                 .checksum_start = 65535,
+                                                 .checksum_offset = 65535};
     ring.tail.store(ring.tail.load() + 1);
     attachment.RingInstance();
     for (int waited_ms = 0; instance->Counted(&ControlIdle::broken_rings) == 0; ++waited_ms) {
@@ -256,7 +263,8 @@ TEST_P(InstanceNetTest, AKilledWorkerLeavesTheNicToItsParent) {
   ASSERT_TRUE(peer);
   ASSERT_TRUE(IsUp(*peer)) << instance->Log();
   const std::string answer = ExchangeDatagram(*peer, peer->Instance(kPort), "?pid      ");
-  const std::string children = Slurp("/proc/" + std::to_string(instance->HostPid()) + "/task/" + std::to_string(instance->HostPid()) + "/children");
+  const std::string children = Slurp("/proc/" + std::to_string(instance->HostPid()) + "/task/" +
+                                     std::to_string(instance->HostPid()) + "/children");
   const pid_t worker = ParseNumber<pid_t>(children.substr(0, children.find(' '))).value_or(0);
   ASSERT_GT(worker, 1) << children;
   // A process that the host kills within the kernel takes the instance with it. So: when it sleeps.
@@ -289,6 +297,88 @@ TEST_P(InstanceNetTest, ConnectionsEndWithTheirPeer) {
   EXPECT_EQ(connection.Exchange("hello"), "hello");
 }
 
+TEST_P(InstanceNetTest, TheUplinkLooksUpNeighboursAndItsConnectionsOutliveItsHolder) {
+  const auto instance = Start({"/bin/probe", "serve"}, GetParam());
+  const auto peer = LinkPeer::Attach(instance->links_path(), AttachKind::kUplink);
+  ASSERT_TRUE(peer);
+  ASSERT_TRUE(IsUp(*peer)) << instance->Log();
+  PeerConnection connection(*peer);
+  ASSERT_EQ(connection.Connect(peer->Instance(kPort)), 0);
+  const std::string large(100'000, 'z');
+  for (int round = 0; round < 5; ++round) {
+    ASSERT_TRUE(connection.Send(large));
+    ASSERT_TRUE(peer->AttachAgain());  // whatever is in the rings now is lost
+    ASSERT_EQ(connection.Receive(large.size()), large);
+  }
+}
+
+TEST_P(InstanceNetTest, AProgramThatIsExecutedGoesOnWithTheNic) {
+  const auto instance = Start({"/bin/probe", "exec"}, GetParam());
+  const auto peer = LinkPeer::Attach(instance->links_path());
+  ASSERT_TRUE(peer);
+  ASSERT_TRUE(IsUp(*peer)) << instance->Log();
+  for (int i = 0; i < 100; ++i) {
+    ASSERT_EQ(ExchangeDatagram(*peer, peer->Instance(kPort), "exec"), "exec");
+  }
+  PeerConnection connection(*peer);
+  ASSERT_EQ(connection.Connect(peer->Instance(kPort)), 0);
+  EXPECT_EQ(connection.Exchange("over tcp"), "over tcp");
+}
+
+TEST_P(InstanceNetTest, ATemplateWithConnectionsIsRefused) {
+  const auto from = Start({"/bin/probe", "serve"}, GetParam());
+  const auto peer = LinkPeer::Attach(from->links_path());
+  ASSERT_TRUE(peer);
+  ASSERT_TRUE(IsUp(*peer)) << from->Log();
+  PeerConnection connection(*peer);
+  ASSERT_EQ(connection.Connect(peer->Instance(kPort)), 0);
+  ASSERT_EQ(connection.Exchange("hello"), "hello");
+  NetInstance clone(dir_.File("clone"), {JUNCTION_RUN, dir_.File("config"), "--clone-of", dir_.File("instance")}, {});
+  EXPECT_EQ(clone.instance().Finish(), 125);
+  EXPECT_TRUE(Has(clone.instance().errors, "connected socket")) << clone.instance().errors;
+  EXPECT_EQ(connection.Exchange("and goes on"), "and goes on");
+}
+
+TEST_P(InstanceNetTest, ManyConnectionsAreServedInTurns) {
+  const auto instance = Start({"/bin/probe", "serve"}, GetParam());
+  const auto peer = LinkPeer::Attach(instance->links_path());
+  ASSERT_TRUE(peer);
+  ASSERT_TRUE(IsUp(*peer)) << instance->Log();
+  std::vector<std::unique_ptr<PeerConnection>> connections;
+  for (int i = 0; i < 500; ++i) {
+    connections.push_back(std::make_unique<PeerConnection>(*peer));
+    ASSERT_EQ(connections.back()->Connect(peer->Instance(kPort)), 0) << i;
+  }
+  for (int round = 0; round < 5; ++round) {
+    const std::string bytes = "round " + std::to_string(round);
+    for (const auto& connection : connections) {
+      ASSERT_TRUE(connection->Send(bytes));
+    }
+    for (const auto& connection : connections) {
+      ASSERT_EQ(connection->Receive(bytes.size()), bytes);
+    }
+  }
+}
+
+// Datagrams have no answer by which the instance could see that its ring has room again.
+TEST_P(InstanceNetTest, ASenderThatFoundNoRoomGoesOnOnceThereIsSome) {
+  const auto instance = Start({"/bin/probe", "flood", "2000"}, GetParam());
+  const auto peer = LinkPeer::Attach(instance->links_path());
+  ASSERT_TRUE(peer);
+  net::UdpSocket* const socket = net::NewUdpSocket(peer->stack(), false);
+  net::SetUdpBuffers(*socket, 64 << 20, 64 << 20);
+  ASSERT_EQ(net::BindUdp(*socket, {net::IpAddress::V4(0, 0, 0, 0), kPort}), 0);
+  uint32_t count = 0;
+  EXPECT_TRUE(peer->Until([&]() {
+    for (net::Datagram datagram; net::PeekUdp(*socket, datagram); ++count) {
+      net::PopUdp(*socket);
+    }
+    return count >= 2000;
+  })) << count;
+  net::CloseUdp(*socket);
+  EXPECT_EQ(instance->instance().Finish(), 0) << instance->Log();
+}
+
 TEST_P(InstanceNetTest, ACloneAnswersOnItsOwnNic) {
   const auto from = Start({"/bin/probe", "serve"}, GetParam());
   {
@@ -296,7 +386,8 @@ TEST_P(InstanceNetTest, ACloneAnswersOnItsOwnNic) {
     ASSERT_TRUE(peer);
     ASSERT_TRUE(IsUp(*peer)) << from->Log();
   }
-  const std::string config = dir_.Write("config.clone", "runtime_kthreads " + std::to_string(GetParam()) + "\nhost_addr 10.9.8.77\nhost_netmask 255.255.255.0\n");
+  const std::string config = dir_.Write("config.clone", "runtime_kthreads " + std::to_string(GetParam()) +
+                                                            "\nhost_addr 10.9.8.77\nhost_netmask 255.255.255.0\n");
   NetInstance clone(dir_.File("clone"), {JUNCTION_RUN, config, "--clone-of", dir_.File("instance")}, {});
   const auto peer = LinkPeer::Attach(clone.links_path());
   ASSERT_TRUE(peer) << clone.Log();

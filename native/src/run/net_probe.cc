@@ -5,6 +5,8 @@
 //   busy      the same, and other threads that compute without end
 //   prefork   a worker process accepts, its parent only waits
 //   fork      a process for each connection
+//   exec      serve, after an execve
+//   flood N   sends N datagrams to the first link's peer as fast as they go, and ends
 #include <arpa/inet.h>
 #include <netinet/in.h>
 #include <sys/epoll.h>
@@ -45,7 +47,8 @@ int Listen() {
   const int on = 1;
   setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on));
   const sockaddr_in6 address = AnyAddress();
-  if (fd < 0 || bind(fd, reinterpret_cast<const sockaddr*>(&address), sizeof(address)) != 0 || listen(fd, kBacklog) != 0) {
+  if (fd < 0 || bind(fd, reinterpret_cast<const sockaddr*>(&address), sizeof(address)) != 0 ||
+      listen(fd, kBacklog) != 0) {
     Fail("listen");
   }
   return fd;
@@ -158,6 +161,20 @@ void Add(int poller, int fd) {
   }
 }
 
+[[noreturn]] void Flood(int count) {
+  const int fd = socket(AF_INET, SOCK_DGRAM, 0);
+  sockaddr_in to{};
+  to.sin_family = AF_INET;
+  to.sin_port = htons(kPort);
+  to.sin_addr.s_addr = inet_addr("169.254.254.1");
+  // Until there is a peer the network is unreachable, or says that nobody listens.
+  char bytes[1400] = {};
+  for (int sent = 0; sent < count;) {
+    sent += sendto(fd, bytes, sizeof(bytes), 0, reinterpret_cast<sockaddr*>(&to), sizeof(to)) > 0 ? 1 : 0;
+  }
+  std::exit(0);
+}
+
 [[noreturn]] void Compute() {
   volatile uint64_t sum = 0;
   while (true) {
@@ -170,6 +187,13 @@ void Add(int poller, int fd) {
 int main(int argc, char** argv) {
   const std::string mode = argc > 1 ? argv[1] : "serve";
   const int threads = argc > 2 ? std::atoi(argv[2]) : 1;
+  if (mode == "exec") {
+    execl("/bin/probe", "probe", "serve", nullptr);
+    Fail("exec");
+  }
+  if (mode == "flood") {
+    Flood(threads);
+  }
   const int listener = Listen();
   if (mode == "busy") {
     for (int i = 0; i < threads; ++i) {

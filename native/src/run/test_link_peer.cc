@@ -20,7 +20,9 @@ constexpr int kAttachPause_ms = 1;
 constexpr uint32_t kAttachPatience_ms = 30'000;
 constexpr uint64_t kMillisecond_ns = 1'000'000;
 
-void* HeapAllocate(void* /*context*/, size_t size_bytes) { return std::aligned_alloc(16, (size_bytes + 15) & ~size_t{15}); }
+void* HeapAllocate(void* /*context*/, size_t size_bytes) {
+  return std::aligned_alloc(16, (size_bytes + 15) & ~size_t{15});
+}
 void HeapFree(void* /*context*/, void* memory, size_t /*size_bytes*/) { std::free(memory); }
 uint64_t HostRandom(void* /*context*/) {
   uint64_t value = 0;
@@ -38,17 +40,33 @@ uint64_t LinkPeer::Now_ns() {
   return static_cast<uint64_t>(now.tv_sec) * 1'000'000'000 + static_cast<uint64_t>(now.tv_nsec);
 }
 
-std::unique_ptr<LinkPeer> LinkPeer::Attach(const std::string& links_path, AttachKind kind) {
-  for (uint32_t waited_ms = 0; waited_ms < kAttachPatience_ms; waited_ms += kAttachPause_ms) {
-    if (auto attachment = NicAttachment::Open(links_path, kind, kAttachPatience_ms)) {
-      return std::unique_ptr<LinkPeer>(new LinkPeer(std::move(*attachment)));
-    }
+// The previous holder's lease may not have ended yet, or the instance not have begun.
+Result<NicAttachment> WaitForPort(const std::string& links_path, AttachKind kind) {
+  auto attachment = NicAttachment::Open(links_path, kind, kAttachPatience_ms);
+  for (uint32_t waited_ms = 0; !attachment && waited_ms < kAttachPatience_ms; waited_ms += kAttachPause_ms) {
     poll(nullptr, 0, kAttachPause_ms);
+    attachment = NicAttachment::Open(links_path, kind, kAttachPatience_ms);
   }
-  return nullptr;
+  return attachment;
 }
 
-LinkPeer::LinkPeer(NicAttachment attachment) : attachment_(std::move(attachment)) {
+std::unique_ptr<LinkPeer> LinkPeer::Attach(const std::string& links_path, AttachKind kind) {
+  auto attachment = WaitForPort(links_path, kind);
+  return attachment ? std::unique_ptr<LinkPeer>(new LinkPeer(std::move(*attachment), links_path, kind)) : nullptr;
+}
+
+bool LinkPeer::AttachAgain() {
+  attachment_ = NicAttachment();
+  auto attachment = WaitForPort(links_path_, kind_);
+  if (!attachment) {
+    return false;
+  }
+  attachment_ = std::move(*attachment);
+  TakeRings();
+  return true;
+}
+
+void LinkPeer::TakeRings() {
   const AttachAnswer& answer = attachment_.answer();
   const NicView& nic = attachment_.view();
   producer_->Attach(nic.ring(answer.port, 0, true));
@@ -56,18 +74,41 @@ LinkPeer::LinkPeer(NicAttachment attachment) : attachment_(std::move(attachment)
   for (uint32_t i = 0; i < answer.queue_pair_count; ++i) {
     consumers_[i].Attach(nic.ring(answer.port, i, false), true);
   }
+}
+
+LinkPeer::LinkPeer(NicAttachment attachment, std::string links_path, AttachKind kind)
+    : attachment_(std::move(attachment)), links_path_(std::move(links_path)), kind_(kind) {
+  TakeRings();
+  const AttachAnswer& answer = attachment_.answer();
   stack_ = net::NewStack({&HeapAllocate, &HeapFree, &HostRandom}, {});
   port_.owner = this;
   net::Device& device = port_.device;
   device.ops = &kOps;
   std::memcpy(device.mac, answer.peer_mac, sizeof(device.mac));
   std::memcpy(device.peer_mac, answer.instance_mac, sizeof(device.peer_mac));
-  device.mtu_bytes = 65535;
+  device.mtu_bytes = kind == AttachKind::kLink ? 65535 : 1500;
   device.has_blank_checksums = true;
   device.trusts_checksums = true;
-  device.is_point_to_point = true;
+  device.is_point_to_point = kind == AttachKind::kLink;
+  if (kind == AttachKind::kUplink) {
+    constexpr MacAddress kGatewayMac = {0x02, 0, 0, 0, 0, 1};
+    std::memcpy(device.mac, kGatewayMac, sizeof(device.mac));
+  }
   std::strcpy(device.name, "peer0");
   net::AddDevice(*stack_, device);
+  EnterAddresses();
+}
+
+void LinkPeer::EnterAddresses() {
+  const AttachAnswer& answer = attachment_.answer();
+  const net::Device& device = port_.device;
+  if (kind_ == AttachKind::kUplink) {  // the gateway: the first address of the instance's network of 24 bits
+    uint8_t gateway[4];
+    std::memcpy(gateway, answer.instance_ip4, sizeof(gateway));
+    gateway[3] = 1;
+    net::AddAddress(*stack_, {device.index, net::IpAddress::V4(gateway), 24});
+    return;
+  }
   const net::IpAddress any4 = net::IpAddress::V4(0, 0, 0, 0);
   net::AddAddress(*stack_, {device.index, net::IpAddress::V4(answer.peer_ip4), 32});
   net::AddRoute(*stack_, {net::IpAddress::V4(answer.instance_ip4), 32, any4, device.index});
@@ -77,7 +118,9 @@ LinkPeer::LinkPeer(NicAttachment attachment) : attachment_(std::move(attachment)
 
 LinkPeer::~LinkPeer() { net::FreeStack(stack_); }
 
-net::Endpoint LinkPeer::Instance6(uint16_t port) const { return {net::IpAddress::V6(attachment_.answer().instance_ip6), port}; }
+net::Endpoint LinkPeer::Instance6(uint16_t port) const {
+  return {net::IpAddress::V6(attachment_.answer().instance_ip6), port};
+}
 
 uint8_t* LinkPeer::Reserve(net::Device& device, uint32_t length_bytes) {
   return reinterpret_cast<Port&>(device).owner->producer_->Reserve(length_bytes);
@@ -146,7 +189,9 @@ bool PeerConnection::Send(const std::string& bytes) {
   for (size_t sent = 0; sent < bytes.size();) {
     const net::Span room = net::WriteSpan(*socket_, error);
     if (room.size_bytes == 0) {
-      if (error != -EAGAIN || !peer_.Until([this]() { return net::WriteRoom_bytes(*socket_) != 0 || (net::PollTcp(*socket_) & (POLLERR | POLLHUP)) != 0; })) {
+      if (error != -EAGAIN || !peer_.Until([this]() {
+            return net::WriteRoom_bytes(*socket_) != 0 || (net::PollTcp(*socket_) & (POLLERR | POLLHUP)) != 0;
+          })) {
         return false;
       }
       continue;
@@ -204,7 +249,8 @@ std::string ExchangeDatagram(LinkPeer& peer, const net::Endpoint& to, const std:
     peer.Flush();
     net::Datagram datagram;
     peer.Until([&]() { return net::PeekUdp(*socket, datagram) || (net::PollUdp(*socket) & POLLERR) != 0; });
-    for (net::Span span = net::ReadUdp(*socket, 0); span.size_bytes != 0; span = net::ReadUdp(*socket, static_cast<uint32_t>(answer.size()))) {
+    for (net::Span span = net::ReadUdp(*socket, 0); span.size_bytes != 0;
+         span = net::ReadUdp(*socket, static_cast<uint32_t>(answer.size()))) {
       answer.append(reinterpret_cast<const char*>(span.data), span.size_bytes);
     }
   }

@@ -16,6 +16,9 @@ class LinkPeer {
  public:
   /// Waits until the port can be had; null after the usual patience.
   static std::unique_ptr<LinkPeer> Attach(const std::string& links_path, AttachKind kind = AttachKind::kLink);
+  /// Gives the port back and takes it again, with the same stack: what a restarted scheduler daemon does with the uplink. False: it took too
+  /// long.
+  bool AttachAgain();
   ~LinkPeer();
   LinkPeer(const LinkPeer&) = delete;
   LinkPeer& operator=(const LinkPeer&) = delete;
@@ -53,7 +56,9 @@ class LinkPeer {
     LinkPeer* owner;
   };
 
-  explicit LinkPeer(NicAttachment attachment);
+  LinkPeer(NicAttachment attachment, std::string links_path, AttachKind kind);
+  void TakeRings();
+  void EnterAddresses();
   void Sleep();
   static uint8_t* Reserve(net::Device& device, uint32_t length_bytes);
   static void Commit(net::Device& device, uint32_t length_bytes, const FrameMeta& meta);
@@ -61,6 +66,8 @@ class LinkPeer {
   static const net::DeviceOps kOps;
 
   NicAttachment attachment_;
+  std::string links_path_;
+  AttachKind kind_;
   Port port_{};
   std::unique_ptr<RingProducer> producer_ = std::make_unique<RingProducer>();
   std::unique_ptr<RingConsumer[]> consumers_;

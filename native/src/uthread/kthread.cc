@@ -462,7 +462,8 @@ void TakeWakes(Kthread& self, WakeBatch& batch) {
 void MakeWakes(Kthread& self, const WakeBatch& batch) {
   const uint8_t byte = 0;
   for (uint32_t i = 0; i < batch.ring_count; ++i) {
-    HostCall(SYS_write, batch.ring_fds[i], &byte, sizeof(byte));  // never blocks; of a pipe that is full the reader is awake
+    HostCall(SYS_write, batch.ring_fds[i], &byte,
+             sizeof(byte));  // never blocks; of a pipe that is full the reader is awake
   }
   self.rings.store(0, std::memory_order_release);
   for (uint32_t i = 0; i < batch.count; ++i) {

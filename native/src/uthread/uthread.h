@@ -18,8 +18,8 @@
 #include <cstdint>
 
 #include "base/list.h"
-#include "uthread/panic.h"
 #include "base/timer.h"
+#include "uthread/panic.h"
 #include "uthread/uthread_layout.h"
 #include "uthread/wait_queue.h"
 
@@ -164,12 +164,14 @@ struct Kthread {
   void* signal_stack;
   uint64_t parks;  // statistics: host waits
   uint64_t switches;
-  uint32_t polls_due_in;             // switches until the host poller gets a look in, though uthreads are ready
-  uint32_t net_polls_due_in;         // the same for the NIC
-  std::atomic<uint32_t> rings;  // bit n: it will wake the peer of the NIC's port n once the kernel lock is free, or is just doing so
-  std::atomic<uint32_t> keeps_net;   // it is NetKeeper::keeper: sleeps on the doorbell rather than on park_word; its signal handlers look
-  bool is_waking;                    // in some kthread's wake_list already
-  char* memory;                      // this object's arena block
+  uint32_t polls_due_in;      // switches until the host poller gets a look in, though uthreads are ready
+  uint32_t net_polls_due_in;  // the same for the NIC
+  std::atomic<uint32_t>
+      rings;  // bit n: it will wake the peer of the NIC's port n once the kernel lock is free, or is just doing so
+  std::atomic<uint32_t>
+      keeps_net;   // it is NetKeeper::keeper: sleeps on the doorbell rather than on park_word; its signal handlers look
+  bool is_waking;  // in some kthread's wake_list already
+  char* memory;    // this object's arena block
   std::atomic<uint32_t> is_on_host;  // 0 once its host thread has left its stack for ever
   std::atomic<uint64_t>
       own_counter;  // syscall_counter points here until the kernel layer gives it a place in the control block

@@ -118,7 +118,8 @@ void WaitForRings() {
     const List& kthreads = JUNCTION_OWNER(node, UProc, instance_node)->group.kthreads;
     for (ListNode* at = kthreads.first(); at != nullptr; at = kthreads.Next(at)) {
       const Kthread& kthread = *JUNCTION_OWNER(at, Kthread, group_node);
-      for (int i = 0; i < kTries && &kthread != CurrentKthread() && kthread.rings.load(std::memory_order_acquire) != 0; ++i) {
+      for (int i = 0; i < kTries && &kthread != CurrentKthread() && kthread.rings.load(std::memory_order_acquire) != 0;
+           ++i) {
         HostCall(SYS_sched_yield);
       }
     }

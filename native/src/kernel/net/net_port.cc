@@ -34,7 +34,9 @@ void GoDown(NetPort& port) {
   port.device.is_up = false;
   Count(&ControlIdle::broken_rings);
   TextBuffer<128> line;
-  line.Add("junction: ").Add(port.device.name).Add(": the other side of the NIC broke the rules of its ring; the port is down\n");
+  line.Add("junction: ")
+      .Add(port.device.name)
+      .Add(": the other side of the NIC broke the rules of its ring; the port is down\n");
   HostCall(SYS_write, 2, line.data(), line.size());
 }
 

@@ -37,7 +37,8 @@ uint32_t FindPeerEvents(uint32_t rings, int32_t (&fds)[kMaxRings]) {
     if ((rings >> port & 1) == 0) {
       continue;
     }
-    const int32_t fd = FindReservedFd(*table, static_cast<ReservedFor>(static_cast<uint32_t>(ReservedFor::kPeerEvent) + port));
+    const int32_t fd =
+        FindReservedFd(*table, static_cast<ReservedFor>(static_cast<uint32_t>(ReservedFor::kPeerEvent) + port));
     if (fd >= 0) {
       fds[count++] = fd;
     }
