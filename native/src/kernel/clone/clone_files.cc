@@ -5,6 +5,8 @@
 //   regular file, folder      reopened at its offset (record locks and leases stay the template's)
 //   listening TCP socket      a new one of the same guest port, on a host port of its own
 //   other idle TCP, UDP       a new one, bound as the old one was
+//   sockets with a NIC        virtual: in the copied arena, on the copied stack, which must have no connection (net::HasConnections); listeners
+//                             are told of in the clone's own control block
 //   stdout, stderr            the pipes of the clone's monitor
 //   /dev/null and the like    kept
 //   kernel's own              arena: the copy; poller: a new one; descriptors in transit: closed
@@ -23,6 +25,7 @@
 #include "kernel/files/fd_table.h"
 #include "kernel/sockets/host_socket.h"
 #include "kernel/sockets/inet_ports.h"
+#include "kernel/sockets/net_socket.h"
 #include "uthread/host_call.h"
 #include "uthread/text_buffer.h"
 
@@ -348,6 +351,9 @@ int64_t RemakeFiles(UProc& process, int32_t arena_fd, const CloneOutput& output,
     HostCall(SYS_close, output.fds[i]);
   }
   WatchAnew(table);
+  if (HasNic()) {
+    PublishAllListeners();
+  }
   return 0;
 }
 

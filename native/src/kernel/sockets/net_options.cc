@@ -14,9 +14,11 @@
 namespace junction {
 namespace {
 
-constexpr uint32_t kDeviceName_bytes = 16;  // IFNAMSIZ
-constexpr int32_t kHighestPriority = 6;     // more needs CAP_NET_ADMIN
-constexpr int kUdpCork = 1;                 // UDP_CORK
+constexpr uint32_t kDeviceName_bytes = 16;    // IFNAMSIZ
+constexpr int32_t kHighestPriority = 6;       // more needs CAP_NET_ADMIN
+constexpr int kUdpCork = 1;                   // UDP_CORK
+constexpr uint32_t kMinReceive_bytes = 2304;  // SOCK_MIN_RCVBUF
+constexpr uint32_t kMinSend_bytes = 4608;     // SOCK_MIN_SNDBUF
 
 // Remembered for getsockopt; what acts on them looks at the flag.
 struct FlagOption {
@@ -49,7 +51,9 @@ void SetReceiveBuffer(NetSocket& socket, int32_t wanted) {
   if (socket.is_tcp()) {
     net::SetTcpReceiveBuffer(*socket.tcp, BufferSize(wanted));
   } else {
-    net::SetUdpBuffers(*socket.udp, BufferSize(wanted), net::UdpSendBuffer_bytes(*socket.udp) / 2);
+    const uint32_t doubled = 2 * BufferSize(wanted);
+    net::SetUdpBuffers(*socket.udp, doubled < kMinReceive_bytes ? kMinReceive_bytes : doubled,
+                       net::UdpSendBuffer_bytes(*socket.udp));
   }
 }
 
@@ -57,7 +61,9 @@ void SetSendBuffer(NetSocket& socket, int32_t wanted) {
   if (socket.is_tcp()) {
     net::SetTcpSendBuffer(*socket.tcp, BufferSize(wanted));
   } else {
-    net::SetUdpBuffers(*socket.udp, net::UdpReceiveBuffer_bytes(*socket.udp) / 2, BufferSize(wanted));
+    const uint32_t doubled = 2 * BufferSize(wanted);
+    net::SetUdpBuffers(*socket.udp, net::UdpReceiveBuffer_bytes(*socket.udp),
+                       doubled < kMinSend_bytes ? kMinSend_bytes : doubled);
   }
   socket.file.wait.Wake(POLLOUT);
 }
@@ -402,20 +408,23 @@ int64_t SetNetOption(NetSocket& socket, int level, int option, uint64_t value, i
 }
 
 int64_t GetNetOption(NetSocket& socket, int level, int option, uint64_t value, uint64_t room) {
+  const int64_t unknown = socket.is_v6() ? -ENOPROTOOPT : -EOPNOTSUPP;  // ipv6_getsockopt, ip_getsockopt
   switch (level) {
     case SOL_SOCKET:
       return GetSocketOption(socket, option, value, room);
     case IPPROTO_TCP:
-      return socket.is_tcp() ? GetTcpOption(socket, option, value, room) : -ENOPROTOOPT;
+      return socket.is_tcp() ? GetTcpOption(socket, option, value, room) : unknown;
     case IPPROTO_UDP:
-      return socket.kind == NetKind::kUdp && option == kUdpCork ? StoreIntOption(socket.is_corked ? 1 : 0, value, room)
-                                                                : -ENOPROTOOPT;
+      if (socket.kind != NetKind::kUdp) {
+        return unknown;
+      }
+      return option == kUdpCork ? StoreIntOption(socket.is_corked ? 1 : 0, value, room) : -ENOPROTOOPT;
     case IPPROTO_IP:
       return GetIpOption(socket, option, value, room);
     case IPPROTO_IPV6:
-      return socket.is_v6() ? GetIp6Option(socket, option, value, room) : -ENOPROTOOPT;
+      return socket.is_v6() ? GetIp6Option(socket, option, value, room) : unknown;
     default:
-      return -ENOPROTOOPT;
+      return unknown;
   }
 }
 

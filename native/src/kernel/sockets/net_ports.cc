@@ -60,4 +60,15 @@ void WithdrawListener(NetSocket& socket) {
   }
 }
 
+void PublishAllListeners() {
+  const List& sockets = TheInstance().net_sockets;
+  for (ListNode* node = sockets.first(); node != nullptr; node = sockets.Next(node)) {
+    NetSocket& socket = *JUNCTION_OWNER(node, NetSocket, all_node);
+    if (socket.is_published) {
+      socket.is_published = false;  // in the template's
+      PublishListener(socket);
+    }
+  }
+}
+
 }  // namespace junction

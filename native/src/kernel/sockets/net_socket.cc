@@ -7,6 +7,7 @@
 #include <linux/sockios.h>
 #include <netinet/in.h>
 #include <poll.h>
+#include <sys/syscall.h>
 
 #include "kernel/guest/guest_memory.h"
 #include "kernel/process/uproc.h"
@@ -56,7 +57,7 @@ PollEvents Poll(File& file) {
   NetSocket& socket = NetSocketOf(file);
   PollEvents events = socket.is_tcp() ? net::PollTcp(*socket.tcp) : net::PollUdp(*socket.udp);
   if ((events & POLLIN) != 0 && socket.is_tcp() && socket.receive_low_water > 1 &&
-      socket.state == NetState::kConnected && (events & (POLLRDHUP | POLLERR | POLLHUP)) == 0 &&
+      net::StateOf(*socket.tcp) == net::TcpState::kEstablished && (events & (POLLRDHUP | POLLERR | POLLHUP)) == 0 &&
       net::Readable_bytes(*socket.tcp) < static_cast<uint32_t>(socket.receive_low_water)) {
     events &= ~PollEvents{POLLIN};
   }
@@ -113,13 +114,25 @@ bool HasUnsent(const NetSocket& socket) {
   }
 }
 
-// The last descriptor is closed by a call, with SO_LINGER and a time: it waits until all is acknowledged, but not longer. Not at the end of a
-// process, as in Linux.
+// Whether the current thread is in a call that closes descriptors, and may wait there: not at the end of a process, as in Linux, nor in exec.
+bool IsInClose() {
+  switch (CurrentThread().syscall_number) {
+    case SYS_close:
+    case SYS_close_range:
+    case SYS_dup2:
+    case SYS_dup3:
+      return CurrentProcess().state != UProcState::kEnding;
+    default:
+      return false;
+  }
+}
+
+// The last descriptor is closed, with SO_LINGER and a time: waits until all is acknowledged, but not longer.
 void Linger(File& file) {
   NetSocket& socket = NetSocketOf(file);
   const bool is_last = file.references == 1;
   if (!is_last || !socket.is_tcp() || socket.linger_time.l_onoff == 0 || socket.linger_time.l_linger <= 0 ||
-      CurrentProcess().state == UProcState::kEnding || !HasUnsent(socket)) {
+      !IsInClose() || !HasUnsent(socket)) {
     return;
   }
   net::ShutdownTcp(*socket.tcp, 2, NetNow_ns());

@@ -164,5 +164,7 @@ int64_t DeviceIoctl(uint32_t command, uint64_t argument);
 /// A listener has come (or goes): junctiond sees it in the control block, on a port of the instance's own address.
 void PublishListener(NetSocket& socket);
 void WithdrawListener(NetSocket& socket);
+/// In a clone, whose control block is a new one.
+void PublishAllListeners();
 
 }  // namespace junction

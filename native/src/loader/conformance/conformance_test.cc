@@ -133,6 +133,7 @@ struct Case {
   Command command;         // FOLDER and PORT stand for a folder to write in and a free port
   std::string suite = {};  // name of the program in the syscall suite, empty if it is none of those
   std::string cores = {};  // of the instance; empty = the driver's default
+  bool has_nic = false;    // its inet sockets are on the stack of its own
 };
 
 Command Fill(Command command, const std::string& folder, uint16_t port) {
@@ -161,6 +162,7 @@ void AddPrograms(std::vector<Case>& cases) {
     }
   };
   add("threads", {Guest("threads"), "all", "2"}, "1 2 4");
+  add("connections", {Guest("connections"), "10000"}, "1 2");
   add("threads_static", {Guest("threads_static"), "all", "2"}, "4");
   add("go_stress", {Guest("gostress")}, "1 2 4");
   add("go_stress_with_cgo", {Guest("gostress_cgo")}, "1 2");
@@ -178,6 +180,41 @@ void AddPrograms(std::vector<Case>& cases) {
     add("gateway_and_provider", {"/bin/bash", Source("programs/peers.sh"), "FOLDER", "PORT", root, addon, node}, "2");
   }
   add("busybox", {JUNCTION_BUSYBOX, "sh", Source("programs/busybox.sh")}, "1");
+}
+
+// What has to do with the network, again with a NIC: over the instance's own loopback device, and with nothing of the host's network.
+void AddWithNic(std::vector<Case>& cases) {
+  const std::set<std::string> suites = {"bad_pointers", "descriptors",   "devices",     "epoll",
+                                        "exec",         "inet_options",  "poll_select", "restarts",
+                                        "tcp",          "unix_messages", "udp",         "waiting"};
+  const std::set<std::string> programs = {"sockets_dynamic",
+                                          "sockets_static",
+                                          "go",
+                                          "python",
+                                          "node",
+                                          "java",
+                                          "redis",
+                                          "nginx",
+                                          "go_stress_on_2",
+                                          "go_stress_with_cgo_on_1",
+                                          "rust_tokio_on_1",
+                                          "rust_tokio_on_4",
+                                          "python_asyncio_on_1",
+                                          "gunicorn_on_2",
+                                          "node_workers_on_4",
+                                          "java_load_on_1",
+                                          "java_load_on_2",
+                                          "connections_on_1",
+                                          "connections_on_2"};
+  const size_t count = cases.size();
+  for (size_t i = 0; i < count; ++i) {
+    if (suites.contains(cases[i].suite) || programs.contains(cases[i].name)) {
+      Case again = cases[i];
+      again.name += "_with_nic";
+      again.has_nic = true;
+      cases.push_back(again);
+    }
+  }
 }
 
 std::vector<Case> Cases() {
@@ -216,6 +253,7 @@ std::vector<Case> Cases() {
     cases.push_back({"nginx", {"/bin/bash", Source("nginx.sh"), "FOLDER", "PORT"}, {}});
   }
   AddPrograms(cases);
+  AddWithNic(cases);
   return cases;
 }
 
@@ -234,7 +272,10 @@ TEST_P(Conformance, SameAsOnLinux) {
   const Folder linux_folder;
   const Folder junction_folder;
   const Outcome on_linux = RunOnLinux(Fill(GetParam().command, linux_folder.path(), FreePort()), linux_folder);
-  const Command options = GetParam().cores.empty() ? Command{} : Command{"--cores", GetParam().cores};
+  Command options = GetParam().cores.empty() ? Command{} : Command{"--cores", GetParam().cores};
+  if (GetParam().has_nic) {
+    options.emplace_back("--nic");
+  }
   const Outcome in_junction =
       RunInJunction(Fill(GetParam().command, junction_folder.path(), FreePort()), junction_folder, options);
   if (!GetParam().suite.empty()) {
@@ -274,9 +315,9 @@ TEST(Suite, HasAtLeast250CasesWithNamesOfTheirOwn) {
 }
 
 // Kernel objects of `count` of the kind, made and ended one after the other: bytes left in the arena.
-uint64_t LiveBytesAfter(const std::string& kind, int count) {
+uint64_t LiveBytesAfter(const std::string& kind, int count, const Command& options = {}) {
   const Folder folder;
-  const Outcome outcome = RunInJunction({Guest("growth"), kind, std::to_string(count)}, folder);
+  const Outcome outcome = RunInJunction({Guest("growth"), kind, std::to_string(count)}, folder, options);
   EXPECT_EQ(outcome.out + outcome.err, "");
   EXPECT_EQ(outcome.status, 0);
   const uint64_t live_bytes = Stats(folder)["arena_live_bytes"];
@@ -292,6 +333,14 @@ TEST(Arena, DoesNotGrowWithWorkThatIsDone) {
                                                           {"memory", 10000}, {"signal", 10000}};
   for (const auto& [kind, count] : kinds) {
     EXPECT_LE(LiveBytesAfter(kind, count), LiveBytesAfter(kind, 20) + kSlack_bytes) << kind;
+  }
+}
+
+TEST(Arena, DoesNotGrowWithSocketsThatAreClosed) {
+  constexpr uint64_t kSlack_bytes = 512 << 10;
+  const std::vector<std::pair<std::string, int>> kinds = {{"connection", 5000}, {"datagram", 20000}, {"names", 5000}};
+  for (const auto& [kind, count] : kinds) {
+    EXPECT_LE(LiveBytesAfter(kind, count, {"--nic"}), LiveBytesAfter(kind, 20, {"--nic"}) + kSlack_bytes) << kind;
   }
 }
 

@@ -3,6 +3,9 @@
 // Usage: growth KIND COUNT.
 #define _GNU_SOURCE
 #include <fcntl.h>
+#include <ifaddrs.h>
+#include <net/if.h>
+#include <netinet/in.h>
 #include <pthread.h>
 #include <signal.h>
 #include <stdio.h>
@@ -70,6 +73,62 @@ static void Socket(void) {
   close(fds[1]);
 }
 
+// A connection over the loopback device, ended by a reset, so that no TIME_WAIT is left.
+static void Connection(void) {
+  struct sockaddr_in address = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+  socklen_t size = sizeof(address);
+  const struct linger reset = {1, 0};
+  char bytes[3000] = {0};
+  const int listener = socket(AF_INET, SOCK_STREAM, 0);
+  const int client = socket(AF_INET, SOCK_STREAM, 0);
+  if (bind(listener, (struct sockaddr*)&address, size) != 0 || listen(listener, 1) != 0 ||
+      getsockname(listener, (struct sockaddr*)&address, &size) != 0 ||
+      connect(client, (struct sockaddr*)&address, size) != 0) {
+    exit(1);
+  }
+  const int server = accept(listener, NULL, NULL);
+  setsockopt(client, SOL_SOCKET, SO_LINGER, &reset, sizeof(reset));
+  if (write(client, bytes, sizeof(bytes)) != sizeof(bytes) || read(server, bytes, 1) != 1) {
+    exit(1);
+  }
+  close(client);
+  close(server);
+  close(listener);
+}
+
+static void Datagram(void) {
+  struct sockaddr_in6 address = {.sin6_family = AF_INET6, .sin6_addr = in6addr_loopback};
+  socklen_t size = sizeof(address);
+  char byte = 'a';
+  const int server = socket(AF_INET6, SOCK_DGRAM, 0);
+  const int client = socket(AF_INET6, SOCK_DGRAM, 0);
+  if (bind(server, (struct sockaddr*)&address, size) != 0 ||
+      getsockname(server, (struct sockaddr*)&address, &size) != 0 ||
+      sendto(client, &byte, 1, 0, (struct sockaddr*)&address, size) != 1 ||
+      sendto(client, &byte, 1, MSG_MORE, (struct sockaddr*)&address, size) != 1) {
+    exit(1);
+  }
+  close(client);
+  close(server);
+}
+
+static void Names(void) {
+  if (if_nametoindex("lo") != 1) {
+    exit(1);
+  }
+  struct ifaddrs* list;
+  if (getifaddrs(&list) != 0) {
+    exit(1);
+  }
+  freeifaddrs(list);
+  char text[256];
+  const int fd = open("/proc/net/tcp", O_RDONLY);
+  if (read(fd, text, sizeof(text)) < 100) {
+    exit(1);
+  }
+  close(fd);
+}
+
 static void Events(void) {
   const int epoll = epoll_create1(0);
   const int event = eventfd(1, 0);
@@ -108,8 +167,9 @@ int main(int argc, char** argv) {
   static const struct {
     const char* name;
     void (*run)(void);
-  } kKinds[] = {{"program", RunProgram}, {"fork", Fork},     {"thread", Thread}, {"pipe", Pipe},
-                {"socket", Socket},      {"events", Events}, {"memory", Memory}, {"signal", Signal}};
+  } kKinds[] = {{"program", RunProgram}, {"fork", Fork},     {"thread", Thread},        {"pipe", Pipe},
+                {"socket", Socket},      {"events", Events}, {"memory", Memory},        {"signal", Signal},
+                {"datagram", Datagram},  {"names", Names},   {"connection", Connection}};
   g_self = argv[0];
   for (size_t i = 0; argc == 3 && i < sizeof(kKinds) / sizeof(kKinds[0]); ++i) {
     if (strcmp(argv[1], kKinds[i].name) == 0) {

@@ -235,7 +235,7 @@ CASE(values_are_cut_to_the_room_given) {
   size = (socklen_t)-1;
   EXPECT_ERR(getsockopt(fd, SOL_SOCKET, SO_TYPE, &value, &size), EINVAL);
   EXPECT_ERR(setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &value, 3), EINVAL);
-  EXPECT_ERR(getsockopt(fd, 9999, 1, &value, &size), EOPNOTSUPP); /* ENOPROTOOPT is TCP's answer to set only */
+  EXPECT_ERR(getsockopt(fd, 9999, 1, &value, &size), EOPNOTSUPP); /* set says ENOPROTOOPT */
 }
 
 /* ---- TCP ---- */
