@@ -81,6 +81,9 @@ class TestInstance {
   const Mac& mac() const { return mac_; }
   NicView& view() { return view_; }
 
+  /// Takes nothing from its ring while set.
+  std::atomic<bool> is_deaf = false;
+
  private:
   void OpenTap() {
     tap_.Reset(open("/dev/net/tun", O_RDWR | O_CLOEXEC | O_NONBLOCK));
@@ -105,7 +108,7 @@ class TestInstance {
       if (out_.Publish()) {
         WakeSleeper(view_.header().ports[kUplinkPort].peer_doorbell, nic_.descriptors().peer_events[kUplinkPort]);
       }
-      for (int i = 0; i < 64 && ReceiveOne(); ++i) {
+      for (int i = 0; i < 64 && !is_deaf.load() && ReceiveOne(); ++i) {
         is_busy = true;
       }
       in_.Release();
@@ -122,7 +125,7 @@ class TestInstance {
     int timeout_ms = 0;
     if (!is_busy) {
       PrepareToSleep(view_.header().instance_doorbell, kInPoller);
-      timeout_ms = in_.HasFrames() ? 0 : server_.Timeout_ms(Now_ms());
+      timeout_ms = in_.HasFrames() && !is_deaf.load() ? 0 : server_.Timeout_ms(Now_ms());
     }
     poll(fds, std::size(fds), timeout_ms);
     StayAwake(view_.header().instance_doorbell);

@@ -44,6 +44,48 @@ bool UplinkPort::Put(std::span<const uint8_t> head, std::span<const uint8_t> res
   return true;
 }
 
+UplinkPort::Delivery UplinkPort::Deliver(std::span<const uint8_t> head, std::span<const uint8_t> rest,
+                                         const FrameMeta& meta) {
+  if (backlog_.empty() && Put(head, rest, meta)) {
+    is_deaf_ = false;
+    return Delivery::kPut;
+  }
+  const size_t size = head.size() + rest.size();
+  if (is_deaf_ || backlog_bytes_ + size > kBacklog_bytes) {
+    counters_->Drop(DropReason::kFull);
+    return Delivery::kFull;
+  }
+  Waiting& waiting = backlog_.emplace_back();
+  waiting.bytes.reserve(size);
+  waiting.bytes.insert(waiting.bytes.end(), head.begin(), head.end());
+  waiting.bytes.insert(waiting.bytes.end(), rest.begin(), rest.end());
+  waiting.meta = meta;
+  backlog_bytes_ += size;
+  return Delivery::kWaiting;
+}
+
+bool UplinkPort::Retry(uint64_t now_ns) {
+  bool has_moved = false;
+  while (!backlog_.empty() && Put(backlog_.front().bytes, {}, backlog_.front().meta)) {
+    backlog_bytes_ -= backlog_.front().bytes.size();
+    backlog_.pop_front();
+    has_moved = true;
+  }
+  if (has_moved || waits_since_ns_ == 0) {
+    waits_since_ns_ = now_ns;
+  }
+  if (!backlog_.empty() && now_ns - waits_since_ns_ > kPatience_ns) {
+    PortCounters::Add(counters_->drops[static_cast<size_t>(DropReason::kFull)], backlog_.size());
+    backlog_.clear();
+    backlog_bytes_ = 0;
+    is_deaf_ = true;
+  }
+  if (backlog_.empty()) {
+    waits_since_ns_ = 0;
+  }
+  return backlog_.empty();
+}
+
 void UplinkPort::Flush() {
   bool has_new = false;
   for (const auto& ring : to_) {

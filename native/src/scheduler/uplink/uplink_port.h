@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
-// Hot path: no allocation after the constructor. One instance's end of the switch.
+// Hot path: no allocation but for the backlog. One instance's end of the switch.
 #pragma once
 
+#include <deque>
 #include <memory>
 #include <span>
 #include <string>
@@ -23,8 +24,18 @@ class UplinkPort {
   UplinkPort(std::string id, uint64_t serial, UplinkIdentity identity, NicAttachment nic,
              std::shared_ptr<PortCounters> counters, const RssKey& key);
 
-  /// Puts a frame into a ring of the instance: `head`, then `rest`. False if there is no room. The instance sees it after Flush.
-  bool Put(std::span<const uint8_t> head, std::span<const uint8_t> rest, const FrameMeta& meta);
+  /// What came of a frame for the instance.
+  enum class Delivery : uint8_t {
+    kPut,      // in a ring; the instance sees it after Flush
+    kWaiting,  // in the backlog: call Retry soon
+    kFull,     // dropped
+  };
+  /// Passes a frame on: `head`, then `rest`. Without room in its ring it waits in a backlog of kBacklog_bytes at most: a ring holds a few of the
+  /// host's largest frames only, and the host sends them in bursts.
+  Delivery Deliver(std::span<const uint8_t> head, std::span<const uint8_t> rest, const FrameMeta& meta);
+  /// Moves what waits into the rings. True if nothing waits any more. An instance that took nothing for kPatience_ns loses what waits, and has no
+  /// backlog before it takes something again: nobody spends time on one that is deaf.
+  bool Retry(uint64_t now_ns);
   /// Shows what was put and wakes the instance if it sleeps.
   void Flush();
 
@@ -48,8 +59,18 @@ class UplinkPort {
   uint64_t number = 0;
   bool is_active = false;   // on its list of those to serve
   bool is_touched = false;  // something was put since the last Flush
+  bool is_stalled = false;  // on its list of those to retry
 
  private:
+  static constexpr size_t kBacklog_bytes = 1024 * 1024;
+  static constexpr uint64_t kPatience_ns = 10'000'000;
+
+  struct Waiting {
+    std::vector<uint8_t> bytes;
+    FrameMeta meta;
+  };
+
+  bool Put(std::span<const uint8_t> head, std::span<const uint8_t> rest, const FrameMeta& meta);
   std::atomic<uint32_t>& doorbell() const { return nic_.view().header().ports[kUplinkPort].peer_doorbell; }
 
   std::string id_;
@@ -60,6 +81,10 @@ class UplinkPort {
   RssKey key_;
   std::vector<std::unique_ptr<RingProducer>> to_;
   std::vector<std::unique_ptr<RingConsumer>> from_;
+  std::deque<Waiting> backlog_;
+  size_t backlog_bytes_ = 0;
+  uint64_t waits_since_ns_ = 0;  // when Retry last got something in, or first could not; 0: not yet
+  bool is_deaf_ = false;
   size_t at_ = 0;  // the queue pair of Peek
 };
 

@@ -5,6 +5,7 @@
 #include <sys/eventfd.h>
 #include <sys/random.h>
 #include <sys/uio.h>
+#include <time.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -30,6 +31,12 @@ constexpr uint64_t kTapTag = uint64_t{1} << kTagShift;
 constexpr uint64_t kRingTag = uint64_t{2} << kTagShift;
 constexpr uint64_t kLeaseTag = uint64_t{3} << kTagShift;
 constexpr uint64_t kNumberMask = (uint64_t{1} << kTagShift) - 1;
+
+uint64_t Now_ns() {
+  timespec now{};
+  clock_gettime(CLOCK_MONOTONIC, &now);
+  return static_cast<uint64_t>(now.tv_sec) * 1'000'000'000ULL + static_cast<uint64_t>(now.tv_nsec);
+}
 
 void DrawKey(RssKey& key) {
   // Without randomness flows are spread all the same, only predictably.
@@ -158,6 +165,7 @@ void UplinkSwitch::Remove(uint64_t number) {
   std::erase_if(by_ip6_, is_it);
   std::erase(active_, port);
   std::erase(touched_, port);
+  std::erase(stalled_, port);
   ports_.erase(found);
 }
 
@@ -171,13 +179,11 @@ void UplinkSwitch::Lose(uint64_t number, const std::string& why, bool may_return
 void UplinkSwitch::Run() {
   while (!is_stopping_) {
     epoll_event events[kEventsAtOnce];
-    const int count = epoll_wait(epoll_.get(), events, kEventsAtOnce, active_.empty() ? -1 : 0);
-    if (active_.empty()) {
-      wakeups_.store(wakeups_.load(std::memory_order_relaxed) + 1, std::memory_order_relaxed);
-    }
+    const int count = WaitForEvents(events, kEventsAtOnce);
     for (int i = 0; i < count; ++i) {
       OnEvent(events[i].data.u64, events[i].events);
     }
+    RetryStalled();
     ServePorts();
     FlushTouched();
   }
@@ -286,12 +292,10 @@ void UplinkSwitch::PassFromInstance(UplinkPort& port, const FrameView& frame) {
   UplinkPort* const receiver = FindReceiver(route);
   if (receiver == nullptr || receiver == &port || !MayReach(port.identity(), receiver->identity(), head, headers)) {
     port.counters().Drop(DropReason::kForbidden);
-  } else if (!receiver->Put(sent_head, rest, MetaFromVnet(*vnet))) {
-    receiver->counters().Drop(DropReason::kFull);
   } else {
     PortCounters::Add(port.counters().frames_out, 1);
     PortCounters::Add(port.counters().bytes_out, headers.end);
-    Touch(*receiver);
+    Deliver(*receiver, sent_head, rest, MetaFromVnet(*vnet));
   }
 }
 
@@ -362,11 +366,56 @@ void UplinkSwitch::PassFromTap(const VnetHeader& vnet, std::span<const uint8_t> 
   }
   if (receiver == nullptr) {
     tap_counters_.Drop(is_to_many ? DropReason::kMulticast : DropReason::kNobody);
-  } else if (!receiver->Put(frame, {}, MetaFromVnet(vnet))) {
-    receiver->counters().Drop(DropReason::kFull);
   } else {
-    Touch(*receiver);
+    Deliver(*receiver, frame, {}, MetaFromVnet(vnet));
   }
+}
+
+void UplinkSwitch::Deliver(UplinkPort& receiver, std::span<const uint8_t> head, std::span<const uint8_t> rest,
+                           const FrameMeta& meta) {
+  switch (receiver.Deliver(head, rest, meta)) {
+    case UplinkPort::Delivery::kPut:
+      Touch(receiver);
+      break;
+    case UplinkPort::Delivery::kWaiting:
+      if (!receiver.is_stalled) {
+        receiver.is_stalled = true;
+        stalled_.push_back(&receiver);
+      }
+      break;
+    case UplinkPort::Delivery::kFull:
+      break;
+  }
+}
+
+void UplinkSwitch::RetryStalled() {
+  if (stalled_.empty()) {
+    return;
+  }
+  const uint64_t now_ns = Now_ns();
+  std::erase_if(stalled_, [&](UplinkPort* port) {
+    const bool is_done = port->Retry(now_ns);
+    Touch(*port);
+    port->is_stalled = !is_done;
+    return is_done;
+  });
+}
+
+// How long to sleep: not at all with work at hand, a moment while someone's backlog waits for room (which nobody announces), else for ever.
+int UplinkSwitch::WaitForEvents(epoll_event* events, int most) {
+  constexpr timespec kNothing = {.tv_sec = 0, .tv_nsec = 0};
+  constexpr timespec kMoment = {.tv_sec = 0, .tv_nsec = 50'000};
+  const timespec* timeout = nullptr;
+  if (!active_.empty()) {
+    timeout = &kNothing;
+  } else if (!stalled_.empty()) {
+    timeout = &kMoment;
+  }
+  const int count = epoll_pwait2(epoll_.get(), events, most, timeout, nullptr);
+  if (timeout == nullptr) {
+    wakeups_.store(wakeups_.load(std::memory_order_relaxed) + 1, std::memory_order_relaxed);
+  }
+  return count;
 }
 
 void UplinkSwitch::LoseTap(const std::string& why) {

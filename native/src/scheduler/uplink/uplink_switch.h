@@ -2,6 +2,8 @@
 // Hot path: no allocation per frame. The soft switch between the TAP and the instances' uplink ports, a thread of its own.
 #pragma once
 
+#include <sys/epoll.h>
+
 #include <functional>
 #include <map>
 #include <memory>
@@ -63,6 +65,8 @@ class UplinkSwitch {
   void Lose(uint64_t number, const std::string& why, bool may_return);
   UplinkPort* FindById(const std::string& id, uint64_t* number = nullptr);
 
+  int WaitForEvents(epoll_event* events, int most);
+  void RetryStalled();
   void ServePorts();
   bool ServePort(UplinkPort& port);
   void PassFromInstance(UplinkPort& port, const FrameView& frame);
@@ -71,6 +75,8 @@ class UplinkSwitch {
   UplinkPort* FindReceiver(const FrameRoute& route);
   void ServeTap();
   void PassFromTap(const VnetHeader& vnet, std::span<const uint8_t> frame);
+  void Deliver(UplinkPort& receiver, std::span<const uint8_t> head, std::span<const uint8_t> rest,
+               const FrameMeta& meta);
   void LoseTap(const std::string& why);
   void Touch(UplinkPort& port);
   void FlushTouched();
@@ -93,6 +99,7 @@ class UplinkSwitch {
   std::map<Ip6, UplinkPort*> by_ip6_;
   std::vector<UplinkPort*> active_;
   std::vector<UplinkPort*> touched_;
+  std::vector<UplinkPort*> stalled_;
   std::vector<uint8_t> buffer_;
   PortCounters tap_counters_{};
   std::atomic<uint64_t> wakeups_ = 0;
