@@ -300,6 +300,9 @@ void FakeInstance::Kill() {
     setsockopt(connection->host.get(), SOL_SOCKET, SO_LINGER, &at_once, sizeof(at_once));
   }
   connections_.clear();
+  for (const auto& port : ports_) {
+    net::RemoveDevice(*stack_, port->device, 0);
+  }
   net::FreeStack(stack_);
 }
 
@@ -547,6 +550,9 @@ void FakeInstance::Sleep(uint64_t now_ns) {
 void FakeInstance::Run() {
   while (!is_stopping_) {
     TakeCommands();
+    if (is_stopping_) {
+      return;
+    }
     is_paused_.wait(true);
     uint64_t now_ns = Now_ns();
     const bool has_polled = PollPorts(now_ns);
