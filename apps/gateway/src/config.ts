@@ -179,6 +179,11 @@ export const gatewayConfig = defineConfig({
       default: ({ paths }) => paths.schedulerDoorbell,
       doc: 'Shared page on which the scheduler hears of new work; nothing is rung when it is missing.',
     }),
+    eventQueuePath: path({
+      env: 'JUNCTION_GATEWAY_EVENT_QUEUE_FILE',
+      default: ({ paths }) => paths.nicEvents,
+      doc: 'Event queue in which the scheduler hears of instances that were woken; nothing is posted when it is missing.',
+    }),
     addonPath: optional(
       path({
         env: 'JUNCTION_ADDON',

@@ -42,6 +42,7 @@ describe('the gateway', () => {
       port: 0,
       apiSocketPath: gateway.config.paths.gatewayApiSocket,
       schedulerDoorbellPath: gateway.config.paths.schedulerDoorbell,
+      eventQueuePath: gateway.config.paths.nicEvents,
       defaultTimeoutMs: 60_000,
     });
   });
@@ -69,8 +70,8 @@ describe('the gateway', () => {
         maxInflight: 4,
         failure: 'no image',
         replicas: [
-          { id: 'r1', host: '127.0.0.1', port: 4001, draining: false, linkPath: '/run/s/links/r1' },
-          { id: 'r2', host: '127.0.0.1', port: 4002, draining: true, linkPath: '' },
+          { id: 'r1', host: '127.0.0.1', port: 4001, draining: false, linkPath: '/run/s/links/r1', instanceNumber: 7 },
+          { id: 'r2', host: '127.0.0.1', port: 4002, draining: true, linkPath: '', instanceNumber: 0 },
         ],
       }),
     ]);
@@ -89,7 +90,14 @@ describe('the gateway', () => {
             startsFromZero: true,
             failure: 'no image',
             replicas: [
-              { id: 'r1', host: '127.0.0.1', port: 4001, state: 'ready', linkPath: '/run/s/links/r1' },
+              {
+                id: 'r1',
+                host: '127.0.0.1',
+                port: 4001,
+                state: 'ready',
+                linkPath: '/run/s/links/r1',
+                instanceNumber: 7,
+              },
               { id: 'r2', host: '127.0.0.1', port: 4002, state: 'draining' },
             ],
           },
@@ -181,8 +189,8 @@ describe('the gateway', () => {
         scaleMin: 2,
         scaleTarget: 9,
         replicas: [
-          { id: 'r1', host: '127.0.0.1', port: 4001, draining: false, linkPath: '/run/s/links/r1' },
-          { id: 'r2', host: '127.0.0.1', port: 4002, draining: true, linkPath: '' },
+          { id: 'r1', host: '127.0.0.1', port: 4001, draining: false, linkPath: '/run/s/links/r1', instanceNumber: 7 },
+          { id: 'r2', host: '127.0.0.1', port: 4002, draining: true, linkPath: '', instanceNumber: 0 },
         ],
       }),
     ]);

@@ -282,6 +282,7 @@ export class JunctiondNode {
             ? {}
             : {
                 linksPath: network.linksPath,
+                number: network.number,
                 ip: network.ip,
                 ip6: network.ip6,
                 mac: network.mac,

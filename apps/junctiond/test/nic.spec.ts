@@ -146,6 +146,7 @@ describe('an instance with a NIC', () => {
       ip: one?.ip,
       ip6: one?.ip6,
       mac: one?.mac,
+      number: one?.number,
       allow: [{ to: '10.0.0.0/8', port: 443 }],
     });
   });

@@ -58,7 +58,7 @@ describe('functions', () => {
     const route = gateway.table.get('full.openfaas-fn')!;
     expect(route).toMatchObject({ timeoutMs: 60_000, startsFromZero: true, wantedReplicas: 1, failure: '' });
     expect(route.replicas).toEqual([
-      { id, host: '127.0.0.1', port: expect.any(Number), linkPath: '', draining: false },
+      { id, host: '127.0.0.1', port: expect.any(Number), linkPath: '', instanceNumber: 0, draining: false },
     ]);
   });
 

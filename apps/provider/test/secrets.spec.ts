@@ -168,7 +168,7 @@ describe('secrets and namespaces', () => {
     });
     await expect(clients.namespaces.deleteNamespace({ name: 'dev' })).rejects.toMatchObject({
       kind: 'failed_precondition',
-      message: expect.stringContaining('1 secrets'),
+      message: expect.stringContaining('1 secret'),
     });
   });
 });

@@ -7,12 +7,15 @@ import {
   type ConfigOf,
   defineConfig,
   duration,
+  flag,
+  networkFields,
   optional,
   path,
   port,
   rpcFields,
   schedulerMonitorAddressField,
   telemetryFields,
+  uplinkDeviceField,
 } from '@junctiond/config';
 
 export const schedulerMonitorConfig = defineConfig({
@@ -50,6 +53,18 @@ export const schedulerMonitorConfig = defineConfig({
       min: 10,
       max: 600_000,
       doc: 'How long after the last work idle states may be deep again.',
+    }),
+    ...networkFields,
+    uplinkDevice: uplinkDeviceField,
+    gatewayPort: port({
+      env: 'JUNCTION_GATEWAY_PORT', // the gateway's own
+      default: ({ ports }) => ports.gateway,
+      doc: 'Port of the gateway on the host’s loopback, which functions reach under the name gateway.',
+    }),
+    functionsReachGateway: flag({
+      env: 'JUNCTION_UPLINK_GATEWAY',
+      default: true,
+      doc: 'Whether functions reach the gateway by the uplink, to call others.',
     }),
     statsDeadlineMs: duration({
       env: 'JUNCTION_MONITOR_STATS_DEADLINE',

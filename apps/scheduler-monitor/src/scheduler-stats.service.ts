@@ -5,6 +5,7 @@ import type { schedulerV1 } from '@junctiond/contracts';
 import type { SourceMetric } from '@junctiond/telemetry';
 
 import type { DaemonStats } from './daemon/daemon-stats.js';
+import { uplinkMetrics } from './uplink-metrics.js';
 
 /** Where stats come from: the daemon and its supervisor. */
 export interface StatsSource {
@@ -34,6 +35,8 @@ export class SchedulerStatsService {
         idleStates: undefined,
         instances: [],
         hostCores: availableParallelism(),
+        uplink: undefined,
+        lostEvents: 0n,
       };
     }
     return {
@@ -49,21 +52,27 @@ export class SchedulerStatsService {
         heldMs: BigInt(stats.idleStates.heldMs),
         wakeups: BigInt(stats.idleStates.wakeups),
       },
-      instances: stats.instances.map(({ id, coreLimit, guestSyscalls, threads, active, lastActiveUnixNs }) => ({
-        id,
-        coreLimit,
-        guestSyscalls,
-        threads,
-        active,
-        lastActiveUnixNs,
-      })),
+      instances: stats.instances.map(
+        ({ id, coreLimit, guestSyscalls, threads, active, lastActiveUnixNs, events, uplink }) => ({
+          id,
+          coreLimit,
+          guestSyscalls,
+          threads,
+          active,
+          lastActiveUnixNs,
+          events: events ?? 0n,
+          uplink: uplink === undefined ? undefined : { ...uplink, fault: uplink.fault ?? '' },
+        }),
+      ),
       hostCores: stats.hostCores,
+      uplink: stats.uplink,
+      lostEvents: stats.events?.overflows ?? 0n,
     };
   }
 
   /** Prometheus series of now; only what is known is there. */
   async metrics(): Promise<readonly SourceMetric[]> {
-    const { running, daemonRestarts, idleStates, instances } = await this.current();
+    const { running, daemonRestarts, idleStates, instances, uplink } = await this.current();
     const one = (kind: 'counter' | 'gauge', name: string, help: string, value: number): SourceMetric => ({
       kind,
       name,
@@ -103,6 +112,7 @@ export class SchedulerStatsService {
         help: 'Cores that each instance may use at once.',
         samples: instances.map(({ id, coreLimit }) => ({ labels: { instance: id }, value: coreLimit })),
       },
+      ...(uplink === undefined ? [] : uplinkMetrics(uplink, instances)),
     ];
   }
 }

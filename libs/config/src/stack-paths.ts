@@ -24,6 +24,8 @@ export interface StackPaths {
   readonly schedulerMonitorSocket: string;
   readonly schedulerSocket: string;
   readonly schedulerDoorbell: string;
+  /** The node's queue of "frames for instance i"; made by the scheduler daemon. */
+  readonly nicEvents: string;
   readonly redisSocket: string;
   readonly gatewayApiSocket: string;
   /** Relative to a cgroup controller's root. */
@@ -57,6 +59,7 @@ export function stackPaths(stack: string, moved: { runDir?: string; stateDir?: s
     schedulerMonitorSocket: join(runDir, 'scheduler-monitor.sock'),
     schedulerSocket: join(runDir, 'scheduler.sock'),
     schedulerDoorbell: join(runDir, 'scheduler-doorbell'),
+    nicEvents: join(runDir, 'nic-events'),
     redisSocket: join(runDir, 'redis.sock'),
     gatewayApiSocket: join(runDir, 'gateway-api.sock'),
     cgroup: `junctiond-${stack}`,

@@ -19,6 +19,7 @@ export interface ReplicaRecord {
   readonly port?: number;
   /** Where a gateway of that node gets a link to its NIC; absent: it has none. */
   readonly linkPath?: string;
+  readonly instanceNumber?: number;
   /** Which secrets were last written into it. */
   readonly secretsRevision: string;
 }
@@ -36,10 +37,8 @@ export function decodeReplica(id: string, text: string): ReplicaRecord {
   } catch (error) {
     throw new StateError('unreadable', `the record of replica ${id} is no JSON`, { cause: error });
   }
-  const { schema, node, generation, state, host, port, linkPath, secretsRevision } = (value ?? {}) as Record<
-    string,
-    unknown
-  >;
+  const { schema, node, generation, state, host, port, linkPath, instanceNumber, secretsRevision } = (value ??
+    {}) as Record<string, unknown>;
   if (
     schema !== REPLICA_SCHEMA ||
     typeof node !== 'string' ||
@@ -48,7 +47,8 @@ export function decodeReplica(id: string, text: string): ReplicaRecord {
     typeof secretsRevision !== 'string' ||
     (host !== undefined && typeof host !== 'string') ||
     (port !== undefined && typeof port !== 'number') ||
-    (linkPath !== undefined && typeof linkPath !== 'string')
+    (linkPath !== undefined && typeof linkPath !== 'string') ||
+    (instanceNumber !== undefined && typeof instanceNumber !== 'number')
   ) {
     throw new StateError('unreadable', `the record of replica ${id} cannot be read (schema ${String(schema)})`);
   }
@@ -61,5 +61,6 @@ export function decodeReplica(id: string, text: string): ReplicaRecord {
     ...(host === undefined ? {} : { host }),
     ...(port === undefined ? {} : { port }),
     ...(linkPath === undefined ? {} : { linkPath }),
+    ...(instanceNumber === undefined ? {} : { instanceNumber }),
   };
 }

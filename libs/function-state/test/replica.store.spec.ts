@@ -49,7 +49,7 @@ describe('ReplicaStore', () => {
   });
 
   it('keeps where the links of one are', async () => {
-    const linked = { ...READY, host: '10.62.0.5', port: 8080, linkPath: '/run/s/links/aes-1' };
+    const linked = { ...READY, host: '10.62.0.5', port: 8080, linkPath: '/run/s/links/aes-1', instanceNumber: 7 };
     await state.replicas.replace('ns', 'aes', [linked]);
     expect(await list()).toEqual([linked]);
   });

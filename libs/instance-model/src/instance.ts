@@ -34,6 +34,8 @@ export interface InstanceNetwork {
   readonly queuePairs: number;
   /** Where a process of the node gets a link to its NIC; empty = it has none and uses the host's network. */
   readonly linksPath: string;
+  /** In the node's event queue, 1 to 2^24 - 1; 0 = it has no NIC. */
+  readonly number: number;
 }
 
 /** An instance as it is now. */

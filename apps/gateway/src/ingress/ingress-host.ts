@@ -49,6 +49,7 @@ export class IngressHost {
         maxHeldPerFunction: config.maxHeldPerFunction,
         maxHeldTotal: config.maxHeldTotal,
         schedulerDoorbellPath: config.schedulerDoorbellPath,
+        eventQueuePath: config.eventQueuePath,
       },
       events,
     );

@@ -14,12 +14,12 @@ function toIngressRoute(route: functionV1.Route): Route {
     maxInflight: route.maxInflight,
     startsFromZero: route.startsFromZero,
     failure: route.failure,
-    replicas: route.replicas.map(({ id, host, port, draining, linkPath }) => ({
+    replicas: route.replicas.map(({ id, host, port, draining, linkPath, instanceNumber }) => ({
       id,
       host,
       port,
       state: draining ? 'draining' : 'ready',
-      ...(linkPath === '' ? {} : { linkPath }),
+      ...(linkPath === '' ? {} : { linkPath, instanceNumber }),
     })),
   };
 }

@@ -15,8 +15,9 @@ describe('networkOf', () => {
       mac: '02:6a:0a:3e:00:05',
       queuePairs: 2,
       linksPath: '',
+      number: 0,
     });
-    expect(networkOf(recordFixture({ slot: 3 }), withNic).linksPath).toBe('/run/s/links/fn-1');
+    expect(networkOf(recordFixture({ slot: 3 }), withNic)).toMatchObject({ linksPath: '/run/s/links/fn-1', number: 4 });
   });
 
   it('stays that of the run that goes on, whatever is configured now', () => {

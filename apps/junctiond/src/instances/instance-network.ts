@@ -47,7 +47,7 @@ export function networkOf(record: InstanceRecord, settings: NetworkSettings): In
     return planned;
   }
   // A record of before there were NICs has none.
-  return record.network ?? { ...planned, linksPath: '' };
+  return record.network ?? { ...planned, linksPath: '', number: 0 };
 }
 
 /** What an instance gets when it is started now. */
@@ -58,7 +58,10 @@ export function plannedNetwork(record: InstanceRecord, settings: NetworkSettings
     ip6: address6At(settings.range6, record.slot),
     mac: macOf(ip),
     queuePairs: queuePairsOf(record.spec),
-    linksPath: settings.nic === undefined ? '' : linksPathOf(record.spec.id, settings.nic.linksDir),
+    // Slots are far below 2^24: each has 65,536 of the host's 2^32 uids.
+    ...(settings.nic === undefined
+      ? { linksPath: '', number: 0 }
+      : { linksPath: linksPathOf(record.spec.id, settings.nic.linksDir), number: record.slot + 1 }),
   };
 }
 

@@ -152,7 +152,7 @@ export class LocalHost implements InstanceHost {
     return output.length > 0 ? output : lastTexts(monitorLogFile, REASON_LINES);
   }
 
-  /** What the control block says, as far as the host's own table of sockets bears it out. */
+  /** What the control block says, as far as the host's own table of sockets bears it out where they are the host's. */
   ports(record: InstanceRecord): ListeningPort[] {
     let ports: ListeningPort[];
     try {
@@ -166,8 +166,11 @@ export class LocalHost implements InstanceHost {
       this.#parts.trouble(`the control block of instance ${record.spec.id} cannot be read`, cause);
       return [];
     }
-    // What it listens on at its own address is its own.
-    return ports.length === 0 || this.#linksPathOf(record) !== '' ? ports : ports.filter(this.#ownedBy(record));
+    if (this.#linksPathOf(record) !== '') {
+      // At its own address, where no port is moved.
+      return ports.map(({ guestPort }) => ({ guestPort, hostPort: guestPort }));
+    }
+    return ports.length === 0 ? [] : ports.filter(this.#ownedBy(record));
   }
 
   applyCoreLimit(record: InstanceRecord): void {

@@ -19,6 +19,7 @@ export interface SchedulerEntry {
   readonly coreLimit: number;
   /** Absent: it has no NIC. */
   readonly linksPath?: string;
+  readonly number?: number;
   readonly ip?: string;
   readonly ip6?: string;
   readonly mac?: string;

@@ -13,7 +13,7 @@ export function replica(id: string, more: Partial<ReplicaView> = {}): ReplicaVie
     function: { namespace: 'ns', name: 'f' },
     generation: CURRENT,
     phase,
-    endpoint: phase === 'ready' ? { host: '127.0.0.1', port: 40_000, linkPath: '' } : undefined,
+    endpoint: phase === 'ready' ? { host: '127.0.0.1', port: 40_000, linkPath: '', instanceNumber: 0 } : undefined,
     reason: '',
     createdAtMs: 1_000,
     wasReady: phase === 'ready',

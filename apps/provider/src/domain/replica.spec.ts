@@ -37,7 +37,7 @@ describe('replicaOf', () => {
       function: { namespace: 'ns', name: 'aes' },
       generation: 3,
       phase: 'ready',
-      endpoint: { host: '127.0.0.1', port: 2, linkPath: '' },
+      endpoint: { host: '127.0.0.1', port: 2, linkPath: '', instanceNumber: 0 },
       reason: '',
       createdAtMs: 5,
       wasReady: true,
@@ -51,11 +51,12 @@ describe('replicaOf', () => {
         state: InstanceState.INSTANCE_STATE_READY,
         ports: [{ guestPort: 9_000, host: '10.62.0.5', hostPort: 9_000 }],
         linksPath: '/run/s/links/aes-1',
+        number: 7,
         lastFailure: { reason: 'exited with code 1', at: new Date(7) },
       }),
     );
     expect(replica).toMatchObject({
-      endpoint: { host: '10.62.0.5', port: 9_000, linkPath: '/run/s/links/aes-1' },
+      endpoint: { host: '10.62.0.5', port: 9_000, linkPath: '/run/s/links/aes-1', instanceNumber: 7 },
       lastFailure: { reason: 'exited with code 1', atMs: 7 },
     });
   });

@@ -19,6 +19,8 @@ export interface Endpoint {
   readonly port: number;
   /** Where a gateway of the same node gets a link to its NIC; empty = by host and port only. */
   readonly linkPath: string;
+  /** In its node's event queue; 0 = none. */
+  readonly instanceNumber: number;
 }
 
 /** One instance of a function as junctiond last told it. */
@@ -101,5 +103,10 @@ function endpointOf(instance: instanceV1.Instance, spec: instanceV1.InstanceSpec
   const published = instance.ports.find(({ guestPort }) => guestPort === servicePort);
   return published === undefined
     ? undefined
-    : { host: published.host, port: published.hostPort, linkPath: instance.linksPath };
+    : {
+        host: published.host,
+        port: published.hostPort,
+        linkPath: instance.linksPath,
+        instanceNumber: instance.number,
+      };
 }

@@ -13,8 +13,11 @@ const SETTINGS = readFunctionSettings(functionV1.FunctionSpec.create(), []);
 
 describe('routeOf', () => {
   const replicas = [
-    replica('b', { endpoint: { host: '10.62.0.2', port: 8080, linkPath: '/run/s/links/b' }, createdAtMs: 1 }),
-    replica('a', { endpoint: { host: '127.0.0.1', port: 1, linkPath: '' }, createdAtMs: 2 }),
+    replica('b', {
+      endpoint: { host: '10.62.0.2', port: 8080, linkPath: '/run/s/links/b', instanceNumber: 7 },
+      createdAtMs: 1,
+    }),
+    replica('a', { endpoint: { host: '127.0.0.1', port: 1, linkPath: '', instanceNumber: 0 }, createdAtMs: 2 }),
     replica('c', { phase: 'starting' }),
   ];
   const route = routeOf(
@@ -29,8 +32,8 @@ describe('routeOf', () => {
     expect(route).toEqual({
       functionName: 'f.ns',
       replicas: [
-        { id: 'b', host: '10.62.0.2', port: 8080, linkPath: '/run/s/links/b', draining: false },
-        { id: 'a', host: '127.0.0.1', port: 1, linkPath: '', draining: true },
+        { id: 'b', host: '10.62.0.2', port: 8080, linkPath: '/run/s/links/b', instanceNumber: 7, draining: false },
+        { id: 'a', host: '127.0.0.1', port: 1, linkPath: '', instanceNumber: 0, draining: true },
       ],
       timeoutMs: 60_000,
       maxInflight: 0,

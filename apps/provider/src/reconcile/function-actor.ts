@@ -353,9 +353,9 @@ export class FunctionActor {
   }
 }
 
-/** A replica without links has none in its record, as in those of before there were any. */
-function recordedEndpoint({ host, port, linkPath }: Endpoint): Pick<ReplicaRecord, 'host' | 'port' | 'linkPath'> {
-  return linkPath === '' ? { host, port } : { host, port, linkPath };
+/** A replica without links says nothing of them in its record, as in those of before there were any. */
+function recordedEndpoint({ host, port, linkPath, instanceNumber }: Endpoint): Partial<Endpoint> {
+  return linkPath === '' ? { host, port } : { host, port, linkPath, instanceNumber };
 }
 
 /** Why no replica can be created just now. */

@@ -108,14 +108,16 @@ export class Reconciler {
     const { instances, catalog, log } = this.#context;
     for (const [name, records] of this.#state.recordedReplicas) {
       const entry = catalog.find(name);
-      for (const { id, generation, host, port, linkPath, state } of entry === undefined ? [] : records) {
+      for (const { id, generation, host, port, linkPath, instanceNumber, state } of entry === undefined
+        ? []
+        : records) {
         if (state === 'ready' && host !== undefined && port !== undefined) {
           const replica: Replica = {
             id,
             function: { namespace: entry?.record.namespace ?? '', name: entry?.record.name ?? '' },
             generation,
             phase: 'ready',
-            endpoint: { host, port, linkPath: linkPath ?? '' },
+            endpoint: { host, port, linkPath: linkPath ?? '', instanceNumber: instanceNumber ?? 0 },
             reason: '',
             createdAtMs: 0,
             wasReady: true,

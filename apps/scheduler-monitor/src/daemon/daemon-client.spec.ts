@@ -27,6 +27,29 @@ const answer = {
   ],
 };
 
+const uplink = {
+  device: 'jn-test',
+  up: true,
+  reason: '',
+  range: '10.62.0.0/16',
+  address: '10.62.0.1',
+  range6: 'fd62::/64',
+  address6: 'fd62::1',
+  mtuBytes: 1500,
+  dns: '10.62.0.1',
+  gatewayPort: 8080,
+  drops: { multicast: '3' },
+};
+
+const port = {
+  attached: true,
+  framesOut: '5',
+  bytesOut: '500',
+  framesIn: '4',
+  bytesIn: '400',
+  drops: { spoofed: '2' },
+};
+
 describe('DaemonClient', () => {
   let folder: string;
   let server: Server;
@@ -61,6 +84,32 @@ describe('DaemonClient', () => {
     const stats = await client().stats();
     expect(stats.instances[0]?.guestSyscalls).toBe(18446744073709551615n);
     expect(stats.idleStates.heldShallow).toBe(true);
+  });
+
+  it('passes on what is known of the uplink', async () => {
+    const [instance] = answer.instances;
+    const told = {
+      ...answer,
+      uplink,
+      events: { overflows: '1' },
+      instances: [{ ...instance, events: '9', uplink: port }],
+    };
+    serve = (socket) => socket.end(`${JSON.stringify(told)}\n`);
+    const service = new SchedulerStatsService({ stats: () => client().stats(), restarts: () => 0 });
+    expect(await service.current()).toMatchObject({
+      lostEvents: 1n,
+      uplink: { device: 'jn-test', up: true, gatewayPort: 8080, drops: { multicast: 3n } },
+      instances: [{ events: 9n, uplink: { attached: true, bytesIn: 400n, drops: { spoofed: 2n }, fault: '' } }],
+    });
+    const metrics = await service.metrics();
+    expect(metrics.find(({ name }) => name === 'scheduler_uplink_drops')?.samples).toEqual([
+      { labels: { instance: '', reason: 'multicast' }, value: 3 },
+      { labels: { instance: 'aes-1', reason: 'spoofed' }, value: 2 },
+    ]);
+    expect(metrics.find(({ name }) => name === 'scheduler_uplink_bytes')?.samples).toEqual([
+      { labels: { instance: 'aes-1', direction: 'out' }, value: 500 },
+      { labels: { instance: 'aes-1', direction: 'in' }, value: 400 },
+    ]);
   });
 
   it('refuses an answer that is no stats', async () => {

@@ -8,6 +8,34 @@ const unsigned64 = z
   .regex(/^\d{1,20}$/)
   .transform((digits) => BigInt(digits));
 
+/** Frames that were dropped, by reason: native/src/scheduler/uplink/drop_reason.h. */
+const drops = z.record(z.string(), unsigned64);
+
+const uplinkSchema = z.object({
+  device: z.string(),
+  up: z.boolean(),
+  reason: z.string(),
+  range: z.string(),
+  address: z.string(),
+  range6: z.string(),
+  address6: z.string(),
+  mtuBytes: unsigned,
+  dns: z.string(),
+  gatewayPort: unsigned,
+  drops: drops.default({}),
+});
+
+const instanceUplinkSchema = z.object({
+  attached: z.boolean(),
+  framesOut: unsigned64,
+  bytesOut: unsigned64,
+  framesIn: unsigned64,
+  bytesIn: unsigned64,
+  drops,
+  fault: z.string().optional(),
+});
+
+// What a daemon from before an upgrade does not say is optional: it is adopted all the same.
 const daemonStatsSchema = z.object({
   pid: unsigned,
   uptimeMs: unsigned,
@@ -20,6 +48,8 @@ const daemonStatsSchema = z.object({
     heldMs: unsigned,
     wakeups: unsigned,
   }),
+  events: z.object({ overflows: unsigned64 }).optional(),
+  uplink: uplinkSchema.optional(),
   instances: z.array(
     z.object({
       id: z.string(),
@@ -29,6 +59,8 @@ const daemonStatsSchema = z.object({
       active: z.boolean(),
       lastActiveUnixNs: unsigned64,
       fault: z.string().optional(),
+      events: unsigned64.optional(),
+      uplink: instanceUplinkSchema.optional(),
     }),
   ),
 });

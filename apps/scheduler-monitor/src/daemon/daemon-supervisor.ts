@@ -105,13 +105,13 @@ export class DaemonSupervisor {
     if (running === undefined) {
       return undefined;
     }
-    this.#host.log('info', 'adopted a running scheduler daemon', { pid: running.pid });
+    this.#host.log('info', 'adopted a running scheduler daemon', { daemonPid: running.pid });
     return () => running;
   }
 
   #spawn(): DaemonProcess {
     const started = this.#host.spawn();
-    this.#host.log('info', 'started the scheduler daemon', { pid: started.pid });
+    this.#host.log('info', 'started the scheduler daemon', { daemonPid: started.pid });
     return started;
   }
 }

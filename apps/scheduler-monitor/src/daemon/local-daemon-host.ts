@@ -15,6 +15,18 @@ import type { DaemonHost, DaemonProcess } from './daemon-supervisor.js';
 const SIGTERM = 15;
 const RESTART_BOUNDS = { firstMs: 50, longestMs: 5_000 };
 
+/** The daemon's words for its uplink; none without NICs. */
+export function uplinkArguments(config: SchedulerMonitorConfig): string[] {
+  if (config.network !== 'nic') return [];
+  return [
+    ...['--uplink_device', config.uplinkDevice],
+    ...['--uplink_range', config.instanceNetwork],
+    ...['--uplink_range6', config.instanceNetwork6],
+    ...['--uplink_mtu', config.instanceMtu.toString()],
+    ...['--gateway_port', (config.functionsReachGateway ? config.gatewayPort : 0).toString()],
+  ];
+}
+
 function toDaemonProcess(handle: ProcessHandle): DaemonProcess {
   return {
     pid: handle.pid,
@@ -52,6 +64,7 @@ export function localDaemonHost(
             ...['--run_dir', paths.runDir],
             ...['--idle_states', config.idleStates],
             ...['--let_go_after_ms', config.letGoAfterMs.toString()],
+            ...uplinkArguments(config),
           ],
           env: {},
           stdoutFile: logFile,

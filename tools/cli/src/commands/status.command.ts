@@ -36,7 +36,9 @@ interface StackStatus {
   readonly passwordFile: string;
   readonly processes: readonly ProcessStatus[];
   readonly instances: readonly { id: string; pid: number; rssBytes: number; ip: string }[];
-  /** Null where instances use the host's network, or it is not there. */
+  /** nic: instances have NICs. */
+  readonly network: 'host' | 'nic';
+  /** Null where it is not there. */
   readonly uplink: UplinkState | null;
   /** Undefined when the gateway does not answer. */
   readonly functions: readonly FunctionStatus[] | undefined;
@@ -144,6 +146,7 @@ function render(status: StackStatus): string {
     );
   }
   if (status.uplink !== null) parts.push(`  ${uplinkLine(status.uplink)}`);
+  else if (status.network === 'nic' && status.isUp) parts.push('  no uplink: ./junction doctor may say why');
   if (status.functions !== undefined) {
     parts.push(
       table([
@@ -177,6 +180,7 @@ export async function status(options: { readonly json?: boolean }, settings: Sta
     passwordFile: settings.paths.basicAuthPasswordFile,
     processes: rows,
     instances: runningInstances(settings.paths).map(({ id, pid, rssBytes, ip }) => ({ id, pid, rssBytes, ip })),
+    network: settings.network.kind,
     uplink: uplinkState(settings.network) ?? null,
     functions: rows.some((row) => row.name === 'gateway' && row.state === 'running')
       ? await functions(settings)

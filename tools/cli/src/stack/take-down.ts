@@ -34,7 +34,7 @@ export async function takeDown(
   if (!options.atBoot) removeBootScript(paths.stack);
   const leftovers = [
     ...attempt('settings of the host', () => {
-      restoreHost(settings.root, paths, settings.network);
+      restoreHost(settings);
     }),
     ...attempt(`uplink ${settings.network.device}`, () => {
       removeUplink(settings.network);
