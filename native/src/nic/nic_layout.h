@@ -74,7 +74,7 @@ struct Ring {
 /// What a doorbell word says of its owner.
 inline constexpr uint32_t kAwake = 0;     // looks at its rings by itself
 inline constexpr uint32_t kInFutex = 1;   // sleeps in FUTEX_WAIT on the word: store kAwake, FUTEX_WAKE
-inline constexpr uint32_t kInPoller = 2;  // sleeps in epoll or poll: store kAwake, write to its event descriptor
+inline constexpr uint32_t kInPoller = 2;  // sleeps in epoll or poll: store kAwake, write to its event pipe
 
 /// The parts of a port that are common to its queue pairs.
 struct NicPort {

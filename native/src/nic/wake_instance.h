@@ -1,0 +1,47 @@
+// SPDX-License-Identifier: Apache-2.0
+// Host side only.
+#pragma once
+
+#include <linux/futex.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include <climits>
+
+#include "nic/doorbell.h"
+#include "nic/nic_layout.h"
+
+namespace junction {
+
+/// Empties the read end of an event pipe, but for what a hostile waker has put there beyond a page: that wakes again.
+inline void DrainEvent(int fd) {
+  char bytes[4096];
+  [[maybe_unused]] const ssize_t size = read(fd, bytes, sizeof(bytes));
+}
+
+/// Wakes whoever sleeps on a doorbell word in the way that the word says. At most one host call; any thread. Never blocks: a full
+/// pipe wakes its reader anyway.
+inline bool WakeSleeper(std::atomic<uint32_t>& word, int event_fd) {
+  switch (ShouldRing(word)) {
+    case kAwake:
+      return false;
+    case kInFutex:
+      // Not FUTEX_PRIVATE: the sleeper is another process. All of them: each uProc of an instance may sleep there.
+      syscall(SYS_futex, &word, FUTEX_WAKE, INT_MAX, nullptr, nullptr, 0);
+      return true;
+    default: {
+      const char byte = 1;
+      [[maybe_unused]] const ssize_t written = write(event_fd, &byte, sizeof(byte));
+      return true;
+    }
+  }
+}
+
+/// Tells the instance to look at its rings and ports, if it sleeps.
+inline void WakeInstance(NicHeader& header, int instance_event_fd) {
+  if (WakeSleeper(header.instance_doorbell, instance_event_fd)) {
+    header.instance_rings.fetch_add(1, std::memory_order_relaxed);
+  }
+}
+
+}  // namespace junction
