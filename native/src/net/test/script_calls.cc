@@ -343,7 +343,7 @@ void ScriptRunner::Establish(bool is_active, const Words& words, size_t at) {
     lines = {"connect", "> S 0:0(0) <...>", wait + "< S. 0:0(0) ack 1 win " + win + " " + options, "> . 1:1(0) ack 1", "s: poll OUT"};
   } else {
     lines = {"< S 0:0(0) win " + win + " " + options, "> S. 0:0(0) ack 1 <...>", wait + "< . 1:1(0) ack 1 win " + win, "accept"};
-    if (!sockets_.contains("l")) {
+    if (!sockets_.contains("l") || StateOf(*sockets_["l"].tcp) != TcpState::kListen) {
       lines.insert(lines.begin(), "listen");
     }
   }
