@@ -8,11 +8,16 @@ import type { Bench, BenchOutcome } from './bench.ts';
 import { kernelBench } from './kernel/kernel-bench.ts';
 import { loadBinary, LoadClient } from './load.ts';
 import { mainBench } from './main-bench.ts';
+import { networkBench } from './network/network-bench.ts';
 import { median } from './measurement.ts';
 import { renderSvg, renderTable } from './report.ts';
 
 /** What `./junction bench` can measure. */
-export const benches: Readonly<Record<string, Bench>> = { main: mainBench, kernel: kernelBench };
+export const benches: Readonly<Record<string, Bench>> = {
+  main: mainBench,
+  kernel: kernelBench,
+  network: networkBench,
+};
 
 export interface BenchCommandOptions {
   readonly root: string;

@@ -19,6 +19,8 @@ export interface InstanceOptions {
   readonly instanceFolder?: string;
   /** Gets a line of JSON an event (native/src/run/README.md). */
   readonly notifySocket?: string;
+  /** It has a NIC with so many links besides the uplink; needs an instance folder. Without: inet sockets are the host's. */
+  readonly links?: number;
 }
 
 // Host ids far above those of a stack (junctiond begins at 2^28); each instance has 65,536.
@@ -26,6 +28,8 @@ const firstUidBase = 0x70000000;
 const uidRange = 65536;
 const uidRanges = 1024;
 let instances = 0;
+/** Of every instance of a bench: nothing routes there, links are point to point. */
+export const instanceAddress = '192.168.127.2';
 
 /** A root file system with nothing but the function at /aes. */
 export async function prepareFunctionImage(folder: string, binary: string): Promise<string> {
@@ -40,7 +44,7 @@ export async function prepareFunctionImage(folder: string, binary: string): Prom
 export async function writeInstanceConfig(folder: string, cores: number): Promise<string> {
   const file = join(folder, `config-${cores.toString()}`);
   const lines = [
-    'host_addr 192.168.127.2',
+    `host_addr ${instanceAddress}`,
     'host_netmask 255.255.255.0',
     'host_gateway 192.168.127.1',
     `runtime_kthreads ${cores.toString()}`,
@@ -67,6 +71,7 @@ export function instanceCommand(
       ...(options.planFolder === undefined ? [] : ['--plan_dir', options.planFolder]),
       ...(options.instanceFolder === undefined ? [] : ['--instance_dir', options.instanceFolder]),
       ...(options.notifySocket === undefined ? [] : ['--notify', options.notifySocket]),
+      ...(options.links === undefined ? [] : ['--links', options.links.toString()]),
       ...Object.entries(options.environment ?? {}).flatMap(([name, value]) => ['--env', `${name}=${value}`]),
       '--control',
       controlFile,

@@ -8,6 +8,15 @@ export interface Payload {
   readonly expectedFile: string;
 }
 
+/** How requests reach a server. */
+export interface Route {
+  readonly url: string;
+  /** The instance's links.sock: the client's connections go over a link of its own in place of the host's TCP. */
+  readonly linkPath?: string;
+  /** Pause between an answer and the next request. */
+  readonly gapUs?: number;
+}
+
 export interface Throughput {
   readonly requests: number;
   readonly rate: number;
@@ -38,9 +47,9 @@ export class LoadClient {
   }
 
   /** Nanoseconds of each of `count` requests, one after the other over one connection. */
-  async sequential(url: string, count: number, warmup: number): Promise<number[]> {
+  async sequential(to: string | Route, count: number, warmup: number): Promise<number[]> {
     const result = await this.run('sequential', [
-      ...this.request(url),
+      ...this.request(to),
       '--count',
       count.toString(),
       '--warmup',
@@ -50,9 +59,14 @@ export class LoadClient {
   }
 
   /** `warmupMs` 0: every answer counts. */
-  async throughput(url: string, connections: number, durationMs: number, warmupMs = 300): Promise<Throughput> {
+  async throughput(
+    to: string | Route,
+    connections: number,
+    durationMs: number,
+    warmupMs = 300,
+  ): Promise<Throughput> {
     const result = await this.run('throughput', [
-      ...this.request(url),
+      ...this.request(to),
       '--connections',
       connections.toString(),
       '--duration-ms',
@@ -65,12 +79,12 @@ export class LoadClient {
 
   /** Starts `command` and waits for its first right answer; the control file tells the port of an instance. */
   async firstAnswer(
-    url: string,
+    to: string | Route,
     command: readonly string[],
     more: { controlFile?: string; environment?: NodeJS.ProcessEnv } = {},
   ): Promise<FirstAnswer> {
     const control = more.controlFile === undefined ? [] : ['--control', more.controlFile];
-    const result = await this.run('start', [...this.request(url), ...control, '--', ...command], more.environment);
+    const result = await this.run('start', [...this.request(to), ...control, '--', ...command], more.environment);
     const { first_answer_ns, from_asked_ns } = result as { first_answer_ns: number; from_asked_ns: number };
     return { fromStartNs: first_answer_ns, fromAskedNs: from_asked_ns };
   }
@@ -80,8 +94,13 @@ export class LoadClient {
     return ((await this.run('ping-pong', [])) as { round_trip_ns: number }).round_trip_ns;
   }
 
-  private request(url: string): string[] {
-    return ['--url', url, '--body', this.payload.bodyFile, '--expect', this.payload.expectedFile];
+  private request(to: string | Route): string[] {
+    const route = typeof to === 'string' ? { url: to } : to;
+    return [
+      ...['--url', route.url, '--body', this.payload.bodyFile, '--expect', this.payload.expectedFile],
+      ...(route.linkPath === undefined ? [] : ['--link', route.linkPath]),
+      ...(route.gapUs === undefined ? [] : ['--gap-us', route.gapUs.toString()]),
+    ];
   }
 
   private async run(verb: string, args: readonly string[], environment?: NodeJS.ProcessEnv): Promise<unknown> {

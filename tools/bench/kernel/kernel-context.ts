@@ -8,6 +8,7 @@ import { promisify } from 'node:util';
 import type { BenchSettings } from '../bench.ts';
 import {
   cloneCommand,
+  instanceAddress,
   instanceCommand,
   prepareFunctionImage,
   writeInstanceConfig,
@@ -37,13 +38,15 @@ export const linuxOnOneCore: Contestant = { name: 'linux-one-core', isOnOneCore:
 
 export interface RunningServer {
   readonly url: string;
+  /** Where to attach to the instance's NIC, if it has one. */
+  readonly linkPath?: string;
   /** The program's process, or junction_run's monitor above the instance's. */
   readonly pid: number;
   stop(): Promise<void>;
 }
 
 /** `program` sees the host's files, or those of `chrootPath`. */
-export type ServerOptions = Pick<InstanceOptions, 'environment' | 'chrootPath' | 'instanceFolder'>;
+export type ServerOptions = Pick<InstanceOptions, 'environment' | 'chrootPath' | 'instanceFolder' | 'links'>;
 
 export interface Programs {
   /** Folder of what native/src/bench/programs became. */
@@ -149,9 +152,13 @@ export class KernelBench {
     try {
       const pid = present(child.pid, `the process of ${contestant.name}`);
       const hostPort = inInstance ? await this.listenEvents.portOf(pid, startTimeoutMs) : port;
-      await waitUntilAccepts(hostPort, child, `${contestant.name}: ${program.join(' ')}`);
+      const hasNic = options.links !== undefined;
+      if (!hasNic) {
+        await waitUntilAccepts(hostPort, child, `${contestant.name}: ${program.join(' ')}`);
+      }
       const server: RunningServer = {
-        url: `http://127.0.0.1:${hostPort.toString()}/`,
+        url: `http://${hasNic ? instanceAddress : '127.0.0.1'}:${hostPort.toString()}/`,
+        ...(hasNic && options.instanceFolder !== undefined ? { linkPath: join(options.instanceFolder, 'links.sock') } : {}),
         pid,
         stop: async () => {
           this.servers.delete(server);
