@@ -187,7 +187,7 @@ TEST_F(RoutesTest, LoopbackKeepsFramesApartWhateverTheirSizes) {
     const Bytes payload(random() % (random() % 4 == 0 ? 65000 : 300), static_cast<uint8_t>(random()));
     Span span;
     if (BeginUdp(*client, &to, nullptr, static_cast<uint32_t>(payload.size()), span, now_) == 0) {
-      std::memcpy(span.data, payload.data(), payload.size());
+      std::copy(payload.begin(), payload.end(), span.data);
       ASSERT_EQ(SendUdp(*client, now_), 0);
       expected.push_back(payload);
     }

@@ -17,6 +17,7 @@
 #include "net/checksum.h"
 #include "net/ethernet.h"
 #include "net/stack.h"
+#include "net/test/heap_environment.h"
 #include "net/udp_socket.h"
 
 namespace junction::net {
@@ -39,31 +40,6 @@ inline void Append32(Bytes& to, uint32_t value) {
   Append16(to, static_cast<uint16_t>(value >> 16));
   Append16(to, static_cast<uint16_t>(value));
 }
-
-/// Heap memory that is counted, so that a test sees what was not given back; randomness from a seed.
-struct HeapEnvironment {
-  uint64_t held_bytes = 0;
-  uint64_t limit_bytes = ~0ULL;
-  std::mt19937_64 random{1};
-
-  Environment environment() {
-    return {[](void* context, size_t size) -> void* {
-              auto* const self = static_cast<HeapEnvironment*>(context);
-              if (self->held_bytes + size > self->limit_bytes) {
-                return nullptr;
-              }
-              self->held_bytes += size;
-              void* const memory = std::malloc(size);
-              std::memset(memory, 0xa5, size);  // "undefined contents"
-              return memory;
-            },
-            [](void* context, void* memory, size_t size) {
-              static_cast<HeapEnvironment*>(context)->held_bytes -= size;
-              std::free(memory);
-            },
-            [](void* context) { return static_cast<HeapEnvironment*>(context)->random(); }, this};
-  }
-};
 
 struct WireFrame {
   Bytes bytes;
@@ -329,7 +305,7 @@ class WireFixture : public ::testing::Test {
       return error;
     }
     EXPECT_EQ(span.size_bytes, payload.size());
-    std::memcpy(span.data, payload.data(), payload.size());
+    std::copy(payload.begin(), payload.end(), span.data);
     const int result = SendUdp(udp, now_);
     Flush(*stack_, now_);
     return result;
