@@ -211,6 +211,20 @@ TEST_F(ArpTest, TheTableIsBoundedUnderAFloodOfAskers) {
   EXPECT_LT(heap_.held_bytes - before, 256 * 320U);
 }
 
+TEST_F(ArpTest, AFloodOfAskersDoesNotEndALookup) {
+  udp_ = BoundUdp({kOwn4, 5}, false);
+  const Endpoint wanted = {IpAddress::V4(10, 0, 0, 200), 9};
+  ASSERT_EQ(SendTo(*udp_, &wanted, BytesOf("x")), 0);
+  for (uint32_t i = 0; i < 1000; ++i) {
+    ReceiveArp(
+        Arp(1, kPeerMac, IpAddress::V4(10, 0, static_cast<uint8_t>(1 + i / 250), static_cast<uint8_t>(i % 250)), kOwn4),
+        true);
+  }
+  wire_.sent.clear();
+  ReceiveArp(Arp(2, kPeerMac, wanted.address, kOwn4));
+  EXPECT_EQ(Sent().destination, wanted.address);
+}
+
 TEST_F(ArpTest, GatewayIsTheNeighbourOfFarDestinations) {
   udp_ = BoundUdp({kOwn4, 5}, false);
   const Endpoint far = {kFar4, 9};

@@ -44,6 +44,8 @@ struct Device {
   ListNode node;                          // in Stack::dirty_devices while it needs a flush
   IpAddress last_destination;             // of ours, as the last packet's, while …
   uint32_t last_destination_version = 0;  // … Stack::route_version is this
+  IpAddress last_source;                  // a proper one, likewise
+  uint32_t last_source_version = 0;
   uint64_t frames_in = 0;
   uint64_t bytes_in = 0;
   uint64_t frames_out = 0;

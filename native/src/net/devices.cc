@@ -55,7 +55,7 @@ int AddDevice(Stack& stack, Device& device) {
   device.addresses = List();
   device.needs_flush = false;
   device.node = ListNode();
-  device.last_destination_version = 0;
+  device.last_destination_version = device.last_source_version = 0;
   stack.devices[index] = &device;
   ++stack.route_version;
   if (!device.is_loopback && !device.is_point_to_point) {

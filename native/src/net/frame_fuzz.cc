@@ -41,19 +41,20 @@ struct NullDevice {
   uint32_t reserved = 0;
 };
 
-constexpr DeviceOps kNullOps = {
-    [](Device& device, uint32_t length) -> uint8_t* {
-      auto& self = reinterpret_cast<NullDevice&>(device);
-      if (!self.has_room) {
-        return nullptr;
-      }
-      Require(length <= kMaxFrame_bytes);
-      self.frame = std::make_unique<uint8_t[]>(length);
-      self.reserved = length;
-      return self.frame.get();
-    },
-    [](Device& device, uint32_t length, const FrameMeta&) { Require(length <= reinterpret_cast<NullDevice&>(device).reserved); },
-    [](Device&) {}};
+constexpr DeviceOps kNullOps = {[](Device& device, uint32_t length) -> uint8_t* {
+                                  auto& self = reinterpret_cast<NullDevice&>(device);
+                                  if (!self.has_room) {
+                                    return nullptr;
+                                  }
+                                  Require(length <= kMaxFrame_bytes);
+                                  self.frame = std::make_unique<uint8_t[]>(length);
+                                  self.reserved = length;
+                                  return self.frame.get();
+                                },
+                                [](Device& device, uint32_t length, const FrameMeta&) {
+                                  Require(length <= reinterpret_cast<NullDevice&>(device).reserved);
+                                },
+                                [](Device&) {}};
 
 struct World {
   HeapEnvironment heap;
@@ -67,6 +68,7 @@ struct World {
   void Start();
   void Take(const uint8_t* data, size_t size);
   void Drain();
+  void Answer();
 };
 
 void World::Start() {
@@ -147,6 +149,21 @@ void World::Take(const uint8_t* data, size_t size) {
   Flush(*stack, now_ns);
 }
 
+// Something to send after each frame: waits for the neighbour, is cut by what ICMP said of the path, reports the error.
+void World::Answer() {
+  static constexpr uint32_t kSizes[] = {10, 1000, 3000};
+  const Endpoint peer = {IpAddress::V4(10, 0, 0, 2), 1000};
+  for (const uint32_t size : kSizes) {
+    Span span;
+    if (BeginUdp(*sockets[0], &peer, nullptr, size, span, now_ns) == 0) {
+      Require(span.size_bytes == size);
+      std::memset(span.data, 7, size);
+      SendUdp(*sockets[0], now_ns);
+    }
+  }
+  Flush(*stack, now_ns);
+}
+
 }  // namespace
 
 extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
@@ -162,6 +179,7 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
     RunTimers(*world.stack, world.now_ns);
     world.Take(data + at, length);
     world.Drain();
+    world.Answer();
     at += length;
   }
   DeviceHasRoom(*world.stack, world.wire.device, world.now_ns);

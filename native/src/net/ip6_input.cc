@@ -145,9 +145,13 @@ void Ip6Input(Stack& stack, Device& device, const LinkFrame& frame, uint64_t now
       device.last_destination_version = stack.route_version;
     }
   }
-  if (IsMartianSource(stack, device, packet.source)) {
-    ++counters.ip_bad_address;
-    return;
+  if (device.last_source_version != stack.route_version || !(packet.source == device.last_source)) {
+    if (IsMartianSource(stack, device, packet.source)) {
+      ++counters.ip_bad_address;
+      return;
+    }
+    device.last_source = packet.source;
+    device.last_source_version = stack.route_version;
   }
   packet.protocol = head[6];
   packet.next_header_offset = 6;

@@ -83,16 +83,23 @@ void TimerFired(Timer& timer) {
   Remove(*entry.stack, entry, EHOSTUNREACH);
 }
 
-// Makes room: the least recently used entry that is not static goes. Static entries are the owner's: more than fit are refused.
+// Makes room: the least recently used entry goes, one that is being looked up only if there is no other. Static entries are the owner's: if
+// the table is full of them the newcomer is refused.
 bool EvictOne(Stack& stack) {
+  Neighbour* victim = nullptr;
   for (ListNode* node = stack.neighbours.by_use.first(); node != nullptr; node = stack.neighbours.by_use.Next(node)) {
     Neighbour* const entry = JUNCTION_OWNER(node, Neighbour, node);
-    if (entry->state != NeighbourState::kStatic) {
-      Remove(stack, *entry, EHOSTUNREACH);
-      return true;
+    if (entry->state != NeighbourState::kStatic && entry->state != NeighbourState::kIncomplete) {
+      victim = entry;
+      break;
     }
+    victim = victim == nullptr && entry->state == NeighbourState::kIncomplete ? entry : victim;
   }
-  return false;
+  if (victim == nullptr) {
+    return false;
+  }
+  Remove(stack, *victim, EHOSTUNREACH);
+  return true;
 }
 
 Neighbour* Add(Stack& stack, Device& device, const IpAddress& address) {
