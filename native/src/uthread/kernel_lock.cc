@@ -72,7 +72,7 @@ void Release(KernelLock& lock) {
   WakeBatch batch;
   TakeWakes(self, batch);
   Release(Arena().lock);
-  MakeWakes(batch);
+  MakeWakes(self, batch);
 }
 
 }  // namespace
@@ -93,8 +93,9 @@ void LockKernel() {
 }
 
 void UnlockKernel() {
-  if (CurrentKthread()->wake_count != 0) [[unlikely]] {
-    UnlockAndWake(*CurrentKthread());
+  Kthread& self = *CurrentKthread();
+  if ((self.wake_count | self.rings.load(std::memory_order_relaxed)) != 0) [[unlikely]] {
+    UnlockAndWake(self);
     return;
   }
   Release(Arena().lock);

@@ -50,12 +50,14 @@ struct WakeBatch {
   };
   uint32_t count;
   Wake wakes[kMaxWakes];
+  uint32_t ring_count;
+  int32_t ring_fds[kMaxRings];
 };
 
-/// Empties the kthread's wake_list. One that it names sleeps or runs as of now; if that changes before the wake-up is made, it has
+/// Empties the kthread's wake_list, and looks up whom its `rings` are for. One that it names sleeps or runs as of now; if that changes before the wake-up is made, it has
 /// seen what this lock holder did. Kernel lock held.
 void TakeWakes(Kthread& self, WakeBatch& batch);
 /// Kernel lock not held.
-void MakeWakes(const WakeBatch& batch);
+void MakeWakes(Kthread& self, const WakeBatch& batch);
 
 }  // namespace junction

@@ -455,9 +455,17 @@ void TakeWakes(Kthread& self, WakeBatch& batch) {
     std::atomic<uint32_t>* const word = keeps_net ? Arena().net.doorbell : &kthread.park_word;
     batch.wakes[i] = {needs_kick ? nullptr : word, kthread.host_pid, kthread.host_tid};
   }
+  const uint32_t rings = self.rings.load(std::memory_order_relaxed);
+  batch.ring_count = rings == 0 ? 0 : g_uthread_hooks.find_peer_events(rings, batch.ring_fds);
 }
 
-void MakeWakes(const WakeBatch& batch) {
+void MakeWakes(Kthread& self, const WakeBatch& batch) {
+  const uint8_t byte = 0;
+  for (uint32_t i = 0; i < batch.ring_count; ++i) {
+    HostCall(SYS_write, batch.ring_fds[i], &byte,
+             sizeof(byte));  // never blocks; of a pipe that is full the reader is awake
+  }
+  self.rings.store(0, std::memory_order_release);
   for (uint32_t i = 0; i < batch.count; ++i) {
     const WakeBatch::Wake& wake = batch.wakes[i];
     if (wake.park_word == nullptr) {

@@ -62,8 +62,8 @@ struct NetKeeper {
   uint64_t kept_deadline_ns;
   uint64_t spin_ns;  // how long a keeper may look before it parks
   SpinPredictor predictor;
-  bool is_polling;             // frames are being taken in
-  UthreadGroup* woken;         // somebody of it was woken by them, preferably of the group that polls
+  bool is_polling;      // frames are being taken in
+  UthreadGroup* woken;  // somebody of it was woken by them, preferably of the group that polls
 
   bool exists() const { return doorbell != nullptr; }
   /// True if nobody who sleeps would see to the stack's next timer in time.

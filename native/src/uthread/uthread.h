@@ -18,8 +18,8 @@
 #include <cstdint>
 
 #include "base/list.h"
-#include "uthread/panic.h"
 #include "base/timer.h"
+#include "uthread/panic.h"
 #include "uthread/uthread_layout.h"
 #include "uthread/wait_queue.h"
 
@@ -126,6 +126,7 @@ inline constexpr uint32_t kAttentionHostSignal = 16;  // Kthread::host_signals i
 inline constexpr uint32_t kAttentionRequest = 32;     // the hook serve_requests has something to do
 
 inline constexpr uint32_t kMaxWakes = 16;
+inline constexpr uint32_t kMaxRings = 8;
 
 /// A host thread that carries uthreads. In the arena.
 struct Kthread {
@@ -163,11 +164,14 @@ struct Kthread {
   void* signal_stack;
   uint64_t parks;  // statistics: host waits
   uint64_t switches;
-  uint32_t polls_due_in;             // switches until the host poller gets a look in, though uthreads are ready
-  uint32_t net_polls_due_in;         // the same for the NIC
-  std::atomic<uint32_t> keeps_net;   // it is NetKeeper::keeper: sleeps on the doorbell rather than on park_word; its signal handlers look
-  bool is_waking;                    // in some kthread's wake_list already
-  char* memory;                      // this object's arena block
+  uint32_t polls_due_in;      // switches until the host poller gets a look in, though uthreads are ready
+  uint32_t net_polls_due_in;  // the same for the NIC
+  std::atomic<uint32_t>
+      rings;  // bit n: it will wake the peer of the NIC's port n once the kernel lock is free, or is just doing so
+  std::atomic<uint32_t>
+      keeps_net;   // it is NetKeeper::keeper: sleeps on the doorbell rather than on park_word; its signal handlers look
+  bool is_waking;  // in some kthread's wake_list already
+  char* memory;    // this object's arena block
   std::atomic<uint32_t> is_on_host;  // 0 once its host thread has left its stack for ever
   std::atomic<uint64_t>
       own_counter;  // syscall_counter points here until the kernel layer gives it a place in the control block
@@ -267,6 +271,8 @@ struct UthreadHooks {
   /// Only with a NIC (NetKeeper::exists). Takes in what came and runs the stack's timers; bounded. With or without a current uthread. Kernel
   /// lock held.
   bool (*poll_net)();
+  /// Descriptors to write a byte to, for the ports of `rings`. How many. Kernel lock held.
+  uint32_t (*find_peer_events)(uint32_t rings, int32_t (&fds)[kMaxRings]);
   /// A look at the rings without the lock.
   bool (*has_net_news)();
   /// A kthread is about to park in the poller: whether that is to be woken by the NIC's event descriptor. Kernel lock held.

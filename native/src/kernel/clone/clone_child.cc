@@ -187,6 +187,7 @@ class Child {
     kthread_.tick_deadline_ns = kNever;
     kthread_.is_parked = false;
     kthread_.keeps_net.store(0, std::memory_order_relaxed);
+    kthread_.rings.store(0, std::memory_order_relaxed);
     kthread_.parks_in_poller = false;
     kthread_.wake_count = 0;
   }

@@ -10,6 +10,7 @@
 #include "kernel/door/dispatch.h"
 #include "kernel/events/host_poller.h"
 #include "kernel/net/instance_net.h"
+#include "kernel/net/nic_mapping.h"
 #include "kernel/process/process.h"
 #include "kernel/process/uproc.h"
 #include "kernel/request/instance_request.h"
@@ -70,6 +71,7 @@ int64_t PrepareKernel(int arena_fd, ControlBlock* control, uint64_t vdso) {
       .serve_requests = &ServeRequests,
       .kthread_attached = &SetUpKthread,
       .poll_net = &PollNet,
+      .find_peer_events = &FindPeerEvents,
       .has_net_news = &MayHaveFrames,
       .watch_net = &WatchNetEvent,
   };

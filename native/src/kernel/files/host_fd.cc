@@ -109,6 +109,23 @@ int64_t DuplicateReserved(FdTable& table, int32_t fd, uint32_t minimum) {
   }
 }
 
+// Others may be about to write to the number that they looked up under the lock (MakeWakes), which takes them a moment. Not for ever: one may
+// have been killed.
+void WaitForRings() {
+  constexpr int kTries = 10'000;
+  const List& processes = TheInstance().processes;
+  for (ListNode* node = processes.first(); node != nullptr; node = processes.Next(node)) {
+    const List& kthreads = JUNCTION_OWNER(node, UProc, instance_node)->group.kthreads;
+    for (ListNode* at = kthreads.first(); at != nullptr; at = kthreads.Next(at)) {
+      const Kthread& kthread = *JUNCTION_OWNER(at, Kthread, group_node);
+      for (int i = 0; i < kTries && &kthread != CurrentKthread() && kthread.rings.load(std::memory_order_acquire) != 0;
+           ++i) {
+        HostCall(SYS_sched_yield);
+      }
+    }
+  }
+}
+
 }  // namespace
 
 void CloseHostFd(int32_t fd) {
@@ -253,6 +270,7 @@ int64_t VacateReserved(FdTable& table, int32_t fd) {
   if (slot == nullptr) {
     return 0;
   }
+  WaitForRings();
   const int64_t moved = DuplicateReserved(table, fd, static_cast<uint32_t>(kReservedLow));
   if (moved < 0) {
     return moved;

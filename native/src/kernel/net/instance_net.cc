@@ -53,7 +53,8 @@ void* Allocate(void* /*context*/, size_t size_bytes) {
 void Free(void* context, void* memory, size_t size_bytes) {
   ArenaFree(memory, size_bytes);
   if (size_bytes >= kLargeBlock_bytes && static_cast<InstanceNet*>(context)->trims) {
-    HostCall(SYS_madvise, static_cast<char*>(memory) + kPage_bytes, (size_bytes & ~(kPage_bytes - 1)) - kPage_bytes, MADV_REMOVE);
+    HostCall(SYS_madvise, static_cast<char*>(memory) + kPage_bytes, (size_bytes & ~(kPage_bytes - 1)) - kPage_bytes,
+             MADV_REMOVE);
   }
 }
 
@@ -66,7 +67,9 @@ uint64_t Random(void* /*context*/) {
 // Peers spread flows over as many queue pairs as there are cores.
 void ShowQueuePairs(InstanceNet& instance) {
   const uint32_t limit = g_image.control->core_limit.load(std::memory_order_relaxed);
-  const uint32_t count = limit == 0 ? 1 : limit < instance.geometry.queue_pair_count ? limit : instance.geometry.queue_pair_count;
+  const uint32_t count = limit == 0                                   ? 1
+                         : limit < instance.geometry.queue_pair_count ? limit
+                                                                      : instance.geometry.queue_pair_count;
   std::atomic<uint32_t>& shown = MappedNic(instance.geometry).header().active_queue_pairs;
   if (shown.load(std::memory_order_relaxed) != count) {
     shown.store(count, std::memory_order_relaxed);
@@ -265,7 +268,8 @@ void PassOnNetKeeping(const UthreadGroup& ending) {
   const List& processes = TheInstance().processes;
   for (ListNode* node = processes.first(); node != nullptr; node = processes.Next(node)) {
     const UthreadGroup& group = JUNCTION_OWNER(node, UProc, instance_node)->group;
-    for (ListNode* at = &group == &ending ? nullptr : group.kthreads.first(); at != nullptr; at = group.kthreads.Next(at)) {
+    for (ListNode* at = &group == &ending ? nullptr : group.kthreads.first(); at != nullptr;
+         at = group.kthreads.Next(at)) {
       Kthread& kthread = *JUNCTION_OWNER(at, Kthread, group_node);
       if (kthread.is_parked) {
         kthread.is_parked = false;

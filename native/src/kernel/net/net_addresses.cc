@@ -25,7 +25,8 @@ bool IsZero(const uint8_t* bytes, size_t size_bytes) {
 
 // The stack gives one to devices with neighbours by itself.
 net::IpAddress LinkLocalOf(const MacAddress& mac) {
-  const uint8_t bytes[16] = {0xfe, 0x80, 0, 0, 0, 0, 0, 0, static_cast<uint8_t>(mac[0] ^ 2), mac[1], mac[2], 0xff, 0xfe, mac[3], mac[4], mac[5]};
+  const uint8_t bytes[16] = {0xfe,   0x80,   0,    0,    0,      0,      0,     0, static_cast<uint8_t>(mac[0] ^ 2),
+                             mac[1], mac[2], 0xff, 0xfe, mac[3], mac[4], mac[5]};
   return net::IpAddress::V6(bytes);
 }
 
@@ -45,7 +46,8 @@ void EnterUplink(net::Stack& stack, uint32_t device_index, const NicSettings& se
     errors.Note(net::AddAddress(stack, {device_index, net::IpAddress::V4(settings.ip4), settings.prefix4_bits}));
   }
   if (!IsZero(settings.gateway4, 4)) {
-    errors.Note(net::AddRoute(stack, {net::IpAddress::V4(0, 0, 0, 0), 0, net::IpAddress::V4(settings.gateway4), device_index}));
+    errors.Note(
+        net::AddRoute(stack, {net::IpAddress::V4(0, 0, 0, 0), 0, net::IpAddress::V4(settings.gateway4), device_index}));
   }
   if (!IsZero(settings.ip6, 16)) {
     errors.Note(net::AddAddress(stack, {device_index, net::IpAddress::V6(settings.ip6), settings.prefix6_bits}));
@@ -53,7 +55,8 @@ void EnterUplink(net::Stack& stack, uint32_t device_index, const NicSettings& se
   if (!IsZero(settings.gateway6, 16)) {
     errors.Note(net::AddRoute(stack, {any, 0, net::IpAddress::V6(settings.gateway6), device_index}));
   }
-  const uint32_t count = settings.static_neighbour_count < kMaxStaticNeighbours ? settings.static_neighbour_count : kMaxStaticNeighbours;
+  const uint32_t count =
+      settings.static_neighbour_count < kMaxStaticNeighbours ? settings.static_neighbour_count : kMaxStaticNeighbours;
   for (uint32_t i = 0; i < count; ++i) {
     const auto& neighbour = settings.static_neighbours[i];
     errors.Note(net::AddStaticNeighbour(stack, device_index, net::IpAddress::V4(neighbour.ip4), neighbour.mac));
@@ -69,7 +72,8 @@ void EnterLink(net::Stack& stack, uint32_t device_index, uint32_t port, const Ni
     errors.Note(net::AddAddress(stack, {device_index, net::IpAddress::V6(settings.ip6), 128}));
   }
   if (!IsZero(settings.link_peer4[port], 4)) {
-    errors.Note(net::AddRoute(stack, {net::IpAddress::V4(settings.link_peer4[port]), 32, net::IpAddress::V4(0, 0, 0, 0), device_index}));
+    errors.Note(net::AddRoute(
+        stack, {net::IpAddress::V4(settings.link_peer4[port]), 32, net::IpAddress::V4(0, 0, 0, 0), device_index}));
   }
   if (!IsZero(settings.link_peer6[port], 16)) {
     errors.Note(net::AddRoute(stack, {net::IpAddress::V6(settings.link_peer6[port]), 128, any, device_index}));

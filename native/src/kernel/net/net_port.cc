@@ -4,32 +4,24 @@
 
 #include <sys/syscall.h>
 
-#include "kernel/files/file.h"
-#include "kernel/process/uproc.h"
 #include "nic/doorbell.h"
 #include "uthread/arena.h"
 #include "uthread/host_call.h"
 #include "uthread/text_buffer.h"
+#include "uthread/uthread.h"
 
 namespace junction {
 namespace {
 
 constexpr uint32_t kUsualFrame_bytes = 2048;
 
-// A descriptor is written to with the kernel lock held, as its number may be moved (VacateReserved); it never blocks.
+// Wakes it once the kernel lock is free: whoever is woken may well take this core.
 void RingPeer(NetPort& port) {
   NicPort& shared = port.shared();
   if (ShouldRing(shared.peer_doorbell) == kAwake) {
     return;
   }
-  const FdTable* const table = reinterpret_cast<UProc*>(CurrentKthread()->group)->files;
-  const auto purpose = static_cast<ReservedFor>(static_cast<uint32_t>(ReservedFor::kPeerEvent) + port.index);
-  const int32_t fd = table == nullptr ? -1 : FindReservedFd(*table, purpose);
-  if (fd < 0) {
-    return;
-  }
-  const uint8_t byte = 0;
-  HostCall(SYS_write, fd, &byte, sizeof(byte));  // of a pipe that is full the reader is awake
+  CurrentKthread()->rings.fetch_or(1U << port.index, std::memory_order_relaxed);
   shared.peer_rings.store(shared.peer_rings.load(std::memory_order_relaxed) + 1, std::memory_order_relaxed);
   Count(&ControlIdle::peer_rings);
 }
@@ -42,7 +34,9 @@ void GoDown(NetPort& port) {
   port.device.is_up = false;
   Count(&ControlIdle::broken_rings);
   TextBuffer<128> line;
-  line.Add("junction: ").Add(port.device.name).Add(": the other side of the NIC broke the rules of its ring; the port is down\n");
+  line.Add("junction: ")
+      .Add(port.device.name)
+      .Add(": the other side of the NIC broke the rules of its ring; the port is down\n");
   HostCall(SYS_write, 2, line.data(), line.size());
 }
 

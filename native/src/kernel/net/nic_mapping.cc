@@ -6,6 +6,7 @@
 
 #include <cerrno>
 
+#include "kernel/process/uproc.h"
 #include "uthread/host_call.h"
 
 namespace junction {
@@ -26,6 +27,23 @@ int64_t KeepNicDescriptors(FdTable& table, const NicDescriptors& nic) {
     number = ReserveHostFd(table, nic.peer_events[port], purpose);
   }
   return number < 0 ? number : 0;
+}
+
+uint32_t FindPeerEvents(uint32_t rings, int32_t (&fds)[kMaxRings]) {
+  static_assert(kMaxRings == kMaxNicPorts);
+  const FdTable* const table = reinterpret_cast<UProc*>(CurrentKthread()->group)->files;
+  uint32_t count = 0;
+  for (uint32_t port = 0; port < kMaxNicPorts && table != nullptr; ++port) {
+    if ((rings >> port & 1) == 0) {
+      continue;
+    }
+    const int32_t fd =
+        FindReservedFd(*table, static_cast<ReservedFor>(static_cast<uint32_t>(ReservedFor::kPeerEvent) + port));
+    if (fd >= 0) {
+      fds[count++] = fd;
+    }
+  }
+  return count;
 }
 
 int64_t MapNic(const FdTable& table, const NicGeometry& geometry, bool replaces) {

@@ -7,6 +7,7 @@
 #include "kernel/files/file.h"
 #include "nic/nic_descriptors.h"
 #include "uthread/address_map.h"
+#include "uthread/uthread.h"
 
 namespace junction {
 
@@ -15,6 +16,9 @@ int64_t KeepNicDescriptors(FdTable& table, const NicDescriptors& nic);
 
 /// Maps the NIC at its address: in a process that has none there yet or, with `replaces`, in the place of another one (a clone's).
 int64_t MapNic(const FdTable& table, const NicGeometry& geometry, bool replaces);
+
+/// UthreadHooks.
+uint32_t FindPeerEvents(uint32_t rings, int32_t (&fds)[kMaxRings]);
 
 inline NicView MappedNic(const NicGeometry& geometry) { return {reinterpret_cast<uint8_t*>(kNicAddress), geometry}; }
 

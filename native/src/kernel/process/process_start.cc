@@ -134,6 +134,7 @@ Kthread* TakeUpKthread(UProc& process) {
   kept.in_kernel.store(1, std::memory_order_relaxed);
   kept.is_parked = false;
   kept.keeps_net.store(0, std::memory_order_relaxed);
+  kept.rings.store(0, std::memory_order_relaxed);
   kept.parks_in_poller = false;
   kept.wake_count = 0;
   return &kept;
