@@ -28,6 +28,15 @@ Result<ControlSnapshot> ReadControlSnapshot(int fd) {
   snapshot.listen_seq = block.listen_seq.load(kRelaxed);
   snapshot.exit_signal = block.exit_signal.load(kRelaxed);
   snapshot.exit_code = block.exit_code.load(kRelaxed);
+  const ControlIdle& idle = block.idle;
+  snapshot.idle = {.parks = idle.parks.load(kRelaxed),
+                   .spins = idle.spins.load(kRelaxed),
+                   .spin_hits = idle.spin_hits.load(kRelaxed),
+                   .ticks = idle.ticks.load(kRelaxed),
+                   .frames_in = idle.frames_in.load(kRelaxed),
+                   .frames_out = idle.frames_out.load(kRelaxed),
+                   .peer_rings = idle.peer_rings.load(kRelaxed),
+                   .broken_rings = idle.broken_rings.load(kRelaxed)};
   snapshot.processes_started = block.processes_started.load(kRelaxed);
   for (const ControlThread& thread : block.threads) {
     snapshot.threads += thread.host_tid.load(kRelaxed) != 0 ? 1 : 0;

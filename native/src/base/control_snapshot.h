@@ -19,6 +19,18 @@ struct PortSnapshot {
   bool operator==(const PortSnapshot&) const = default;
 };
 
+/// What its kthreads did for want of work, and what went over its NIC; counts since its start (ControlIdle).
+struct IdleSnapshot {
+  uint64_t parks = 0;
+  uint64_t spins = 0;
+  uint64_t spin_hits = 0;
+  uint64_t ticks = 0;
+  uint64_t frames_in = 0;
+  uint64_t frames_out = 0;
+  uint64_t peer_rings = 0;
+  uint64_t broken_rings = 0;
+};
+
 /// A private copy of what an instance says in its control block. The values are in range, but still only what the
 /// instance says.
 struct ControlSnapshot {
@@ -29,6 +41,7 @@ struct ControlSnapshot {
   uint64_t processes_started = 0;
   uint32_t exit_signal = 0;
   uint32_t exit_code = 0;           // as in the block: 1 + the code
+  IdleSnapshot idle;
   std::vector<PortSnapshot> ports;  // entries with both ports set and a known protocol
 };
 

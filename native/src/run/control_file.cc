@@ -32,6 +32,7 @@ Result<ControlFile> CreateControlFile(const std::string& path, const ControlSett
   file.block->size_bytes = kControlBlockSize_bytes;
   file.block->core_limit.store(settings.core_limit, std::memory_order_relaxed);
   file.block->strace.store(settings.has_strace ? 1 : 0, std::memory_order_relaxed);
+  file.block->spin_us.store(settings.spin_us, std::memory_order_relaxed);
   file.block->version = kControlBlockVersion;
   file.block->magic = kControlBlockMagic;
   return file;

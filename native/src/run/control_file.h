@@ -20,6 +20,7 @@ struct ControlFile {
 struct ControlSettings {
   uint32_t core_limit = 1;
   bool has_strace = false;
+  uint32_t spin_us = 0;  // ControlBlock::spin_us
 };
 
 /// Writes down that the guest's process is asked for now. Nothing if there is no block.

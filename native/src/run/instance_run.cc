@@ -120,6 +120,15 @@ RootPlan PlanRoot(const JunctionConfig& config, const RunOptions& options, int u
 }
 
 // The control block at a place where junctiond finds it, for the guest's user to open by its mount in the sandbox.
+// Junction's spinning kthreads look at the NIC without end. Ours do so for longer than the others, but still only while it mostly pays: a
+// machine of few cores has none to give away.
+ControlSettings ControlSettingsOf(const JunctionConfig& config, const RunOptions& options) {
+  constexpr uint32_t kLongSpin_us = 200;
+  return {.core_limit = config.kthreads,
+          .has_strace = options.has_strace,
+          .spin_us = config.spinning_kthreads > 0 ? kLongSpin_us : 0};
+}
+
 Result<ControlFile> MakeSharedControl(const RunOptions& options, const ControlSettings& settings,
                                       const GuestOwner& owner) {
   auto control = CreateControlFile(options.control_path, settings);
@@ -174,6 +183,7 @@ MonitorPlan PlanMonitor(const RunOptions& options) {
           .signals = {},
           .control_fd = -1,
           .is_addition = !options.add_to.empty(),
+          .prints_stats = options.has_stats,
           .oom_count = OomCount(options.cgroup_dirs),
           .nic = {},
           .links_path = options.links_path};
@@ -228,7 +238,7 @@ Result<int> RunFromProgram(const JunctionConfig& config, const RunOptions& optio
   if (auto prepared = PrepareOutput(options, monitor_plan, guest_plan.output); !prepared) {
     return std::unexpected(prepared.error());
   }
-  const ControlSettings settings = {.core_limit = config.kthreads, .has_strace = options.has_strace};
+  const ControlSettings settings = ControlSettingsOf(config, options);
   ControlFile control;
   if (!options.control_path.empty()) {
     auto made = MakeSharedControl(options, settings, monitor_plan.owner);
@@ -293,8 +303,7 @@ Result<int> RunAsClone(const JunctionConfig& config, const RunOptions& options) 
   if (auto prepared = PrepareCloneOutput(options, monitor_plan, output); !prepared) {
     return std::unexpected(prepared.error());
   }
-  const auto control =
-      MakeSharedControl(options, {.core_limit = config.kthreads, .has_strace = options.has_strace}, monitor_plan.owner);
+  const auto control = MakeSharedControl(options, ControlSettingsOf(config, options), monitor_plan.owner);
   if (!control) {
     return std::unexpected(control.error());
   }

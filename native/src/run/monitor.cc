@@ -129,6 +129,9 @@ int Monitor::WaitForEnd() {
     plan_.log->Flush(exit.exited_at_ns);
   }
   RecordEnd(exit);
+  if (plan_.prints_stats) {
+    PrintStats();
+  }
   return exit.exit_code;
 }
 
@@ -280,6 +283,30 @@ GuestExit Monitor::CollectExit() {
     exit.error = fault_;
   }
   return exit;
+}
+
+void Monitor::PrintStats() const {
+  const auto control = ReadControl();
+  if (!control) {
+    return;
+  }
+  const IdleSnapshot& idle = control->idle;
+  std::string text;
+  const std::pair<const char*, uint64_t> counts[] = {
+      {"guest_syscalls", control->guest_syscalls},
+      {"parks", idle.parks},
+      {"spins", idle.spins},
+      {"spin_hits", idle.spin_hits},
+      {"ticks", idle.ticks},
+      {"frames_in", idle.frames_in},
+      {"frames_out", idle.frames_out},
+      {"peer_rings", idle.peer_rings},
+      {"broken_rings", idle.broken_rings},
+  };
+  for (const auto& [name, count] : counts) {
+    text += std::string(text.empty() ? "" : " ") + name + " " + std::to_string(count);
+  }
+  PrintLine(text);
 }
 
 void Monitor::RecordEnd(const GuestExit& exit) {

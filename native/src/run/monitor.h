@@ -26,6 +26,7 @@ struct MonitorPlan {
   UniqueFd signals;          // signalfd
   int control_fd = -1;       // the control block tells of a death by signal, and how a clone ended; -1: there is none
   bool is_addition = false;  // the guest is a further program of an instance, whose own monitor is another
+  bool prints_stats = false;
   OomCount oom_count;
   InstanceNic nic;  // the monitor leases its ports
   std::string links_path;
@@ -62,6 +63,7 @@ class Monitor {
   std::optional<int> ReadLastWord() const;
   GuestExit CollectExit();
   void RecordEnd(const GuestExit& exit);
+  void PrintStats() const;
 
   MonitorPlan plan_;
   const GuestProcess& guest_;

@@ -207,6 +207,9 @@ constexpr Option kOptions[] = {
        return TakeInRange(o.scratch_max_bytes, v, uint64_t{1} << 16, uint64_t{1} << 40);
      }},
     {"strace", "", false, "print each guest syscall to stderr", TakeSwitch<&RunOptions::has_strace>},
+    {"stats", "", false,
+     "at the end print counts of guest syscalls, host waits, spins and frames to stderr; needs --control",
+     TakeSwitch<&RunOptions::has_stats>},
     {"loglevel", "N", false, "0 (off) to 7 (all), over the configuration's log_level; nothing is logged by it yet",
      TakeLogLevel},
     {"help", "", false, "print this and exit", TakeSwitch<&RunOptions::wants_help>},
@@ -309,6 +312,9 @@ class ArgumentReader {
     }
     if (options.has_attach && options.add_to.empty()) {
       faults.push_back("--attach goes with --add_to only");
+    }
+    if (options.has_stats && options.control_path.empty()) {
+      faults.push_back("--stats needs --control");
     }
     CheckLinks();
     if (!options.clone_of.empty()) {

@@ -55,6 +55,7 @@ struct RunOptions {
   uint64_t log_max_bytes = 8 * 1024 * 1024;
   uint64_t scratch_max_bytes = 512 * 1024 * 1024;
   bool has_strace = false;
+  bool has_stats = false;
   std::optional<uint32_t> log_level;  // overrides the configuration's
 
   bool wants_help = false;
