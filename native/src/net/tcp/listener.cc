@@ -247,7 +247,7 @@ TcpSocket* FindListener(TcpLayer& tcp, const Endpoint& local, const Endpoint& re
   TcpSocket* best = nullptr;
   uint32_t best_score = 0;
   uint32_t equals = 0;
-  uint64_t draw = 0;
+  uint64_t flow = 0;
   const List& bucket = BucketOf(tcp, local.port);
   for (ListNode* node = bucket.first(); node != nullptr; node = bucket.Next(node)) {
     TcpSocket& listener = *JUNCTION_OWNER(node, ListenerPart, node)->socket;
@@ -258,9 +258,9 @@ TcpSocket* FindListener(TcpLayer& tcp, const Endpoint& local, const Endpoint& re
       equals = 1;
     } else if (score != 0 && score == best_score && listener.entry.socket.reuses_port) {
       // Each of n equals wins with 1/n, and always the same for a flow.
-      draw = draw == 0 ? HashFlow(tcp.stack->secret, local, remote) | 1 : MixHash(draw, 0x9e3779b97f4a7c15);
+      flow = flow == 0 ? HashFlow(tcp.stack->secret, local, remote) : flow;
       ++equals;
-      best = draw % equals == 0 ? &listener : best;
+      best = MixHash(flow ^ equals, 0x9e3779b97f4a7c15) % equals == 0 ? &listener : best;
     }
   }
   return best;
