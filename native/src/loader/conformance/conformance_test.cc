@@ -170,6 +170,7 @@ void AddPrograms(std::vector<Case>& cases) {
   add("python_asyncio", {JUNCTION_PYTHON, Source("programs/asyncio_program.py")}, "1");
   add("gunicorn", {"/bin/bash", Source("programs/gunicorn.sh"), "FOLDER", "PORT"}, "2");
   add("node_workers", {JUNCTION_NODE, Source("programs/workers.cjs"), "FOLDER"}, "1 4");
+  add("node_streams", {JUNCTION_NODE, Source("programs/streams.cjs")}, "1 2");
   add("java_load", {JUNCTION_JAVA, Source("programs/Load.java")}, "1 2");
   add("bash_pipelines", {"/bin/bash", Source("programs/pipelines.sh")}, "1");
   // Built by the workspace, not by CMake. ./junction test builds both.
@@ -202,6 +203,8 @@ void AddWithNic(std::vector<Case>& cases) {
                                           "python_asyncio_on_1",
                                           "gunicorn_on_2",
                                           "node_workers_on_4",
+                                          "node_streams_on_1",
+                                          "node_streams_on_2",
                                           "java_load_on_1",
                                           "java_load_on_2",
                                           "connections_on_1",
@@ -354,6 +357,18 @@ TEST(RandomCalls, LeaveTheKernelWell) {
   EXPECT_EQ(outcome.out, "survived\n");
   EXPECT_EQ(outcome.err.find("junction kernel"), std::string::npos) << outcome.err;
   EXPECT_EQ(outcome.status, 0);
+}
+
+// With a NIC: on Linux the same program leaves much behind that takes a minute to go away.
+TEST(RandomSockets, LeaveTheStackWell) {
+  for (const char* cores : {"1", "2"}) {
+    const Folder folder;
+    const Outcome outcome =
+        RunInJunction({Guest("random_sockets"), "20261128", "4", "10000"}, folder, {"--nic", "--cores", cores});
+    EXPECT_EQ(outcome.out, "works, 0 failed\n");
+    EXPECT_EQ(outcome.err, "");
+    EXPECT_EQ(outcome.status, 0);
+  }
 }
 
 // The slow path of every call: nothing may change but what is printed.
