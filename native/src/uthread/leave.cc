@@ -69,8 +69,13 @@ void SeeToNet(UthreadGroup& group) {
   if (!net.exists()) {
     return;
   }
-  g_uthread_hooks.poll_net();
-  if (net.keeper == nullptr) {
+  const bool has_frames = g_uthread_hooks.poll_net();
+  if (net.keeper != nullptr) {
+    return;
+  }
+  if (has_frames && CanSpreadOut(group)) {
+    SpreadOut(group);  // if need be by a new kthread: else each request would wait for a tick
+  } else {
     WakeToKeepNet(group);
   }
 }
