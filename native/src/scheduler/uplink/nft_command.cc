@@ -43,6 +43,7 @@ std::string ReadAll(const UniqueFd& fd) {
 Result<pid_t> Spawn(const std::string& program, std::vector<std::string> words, int input, int output) {
   words.insert(words.begin(), program);
   std::vector<char*> argv;
+  argv.reserve(words.size() + 1);
   for (std::string& word : words) {
     argv.push_back(word.data());
   }

@@ -66,16 +66,16 @@ Result<void> SetIp4(const UniqueFd& socket, const TapOptions& options) {
 }
 
 // A host that has IPv6 turned off has a TAP without it.
-bool SetIp6(const TapOptions& options) {
+bool SetIp6(const std::string& name, const Cidr& range) {
   const auto socket = OpenSocket(AF_INET6);
-  const unsigned index = if_nametoindex(options.name.c_str());
+  const unsigned index = if_nametoindex(name.c_str());
   if (!socket || index == 0) {
     return false;
   }
   in6_ifreq request{};
-  const Ip6 ip = options.range6->first_ip6();
+  const Ip6 ip = range.first_ip6();
   std::memcpy(&request.ifr6_addr, ip.data(), 16);
-  request.ifr6_prefixlen = options.range6->bits;
+  request.ifr6_prefixlen = range.bits;
   request.ifr6_ifindex = static_cast<int>(index);
   return ioctl(socket->get(), SIOCSIFADDR, &request) == 0 || errno == EEXIST;
 }
@@ -133,7 +133,7 @@ Result<TapDevice> TapDevice::Open(const TapOptions& options) {
     (void)ioctl(fd->get(), TUNSETPERSIST, 0);  // the first failure is the one to report
     return std::unexpected(set.error());
   }
-  device.has_ip6_ = options.range6 && SetIp6(options);
+  device.has_ip6_ = options.range6 && SetIp6(options.name, *options.range6);
   device.fd_ = std::move(*fd);
   return device;
 }

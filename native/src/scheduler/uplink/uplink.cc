@@ -64,14 +64,12 @@ void Uplink::Start() {
   }
   setup_ = std::move(*setup);
   const SwitchOptions options = {
-      .host = {.mac = setup_->tap().mac(),
-               .ip4 = options_.range4.first_ip4(),
-               .ip6 = setup_->has_ip6() ? std::optional(options_.range6->first_ip6()) : std::nullopt},
+      .host = {.mac = setup_->tap().mac(), .ip4 = options_.range4.first_ip4(), .ip6 = setup_->host_ip6()},
       .mtu_bytes = options_.mtu_bytes};
   if (!setup_->resolvers().ip4.empty()) {
     dns_ = Text(options_.range4.first_ip4());
-  } else if (!setup_->resolvers().ip6.empty() && setup_->has_ip6()) {
-    dns_ = Text(options_.range6->first_ip6());
+  } else if (const auto host_ip6 = setup_->host_ip6(); host_ip6 && !setup_->resolvers().ip6.empty()) {
+    dns_ = Text(*host_ip6);
   }
   auto started = UplinkSwitch::Start(
       options, {.on_lost_port = [this](const std::string& id, uint64_t serial, const std::string& why,
@@ -79,7 +77,7 @@ void Uplink::Start() {
                 .on_lost_tap = [this](const std::string& why) { OnLostTap(why); }});
   if (!started) {
     down_reason_ = started.error().message;
-    (void)setup_->Remove();
+    [[maybe_unused]] const auto removed = setup_->Remove();  // the first failure is the one to report
     setup_.reset();
     return;
   }

@@ -468,6 +468,18 @@ TEST_F(UplinkHostTest, GarbageInItsRingsCutsOffThatInstanceOnly) {
   EXPECT_TRUE(Pings(*host_, "10.62.0.6"));
 }
 
+TEST_F(UplinkHostTest, ALostDeviceIsMadeAgain) {
+  Start();
+  const auto a = Add("a", "5");
+  ASSERT_EQ(host_->Do([] { return Shell("ip link delete jn-test"); }), 0);
+  for (int tries = 0; host_->Do([] { return Shell("ip addr show dev jn-test 2>&1 | grep -q 10.62.0.1"); }) != 0;
+       ++tries) {
+    ASSERT_LT(tries, 1000) << Stats();
+  }
+  Await(R"("device":"jn-test","up":true)");
+  EXPECT_TRUE(Pings(*host_, "10.62.0.5"));
+}
+
 TEST_F(UplinkHostTest, ADeafInstanceLosesItsOwnFramesOnly) {
   Start();
   const auto a = Add("a", "5");

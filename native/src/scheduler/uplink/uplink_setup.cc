@@ -103,7 +103,7 @@ Result<std::unique_ptr<UplinkSetup>> UplinkSetup::Make(const UplinkOptions& opti
     set = setup->SetSettings();
   }
   if (!set) {
-    (void)setup->Remove();  // the first failure is the one to report
+    [[maybe_unused]] const auto removed = setup->Remove();  // the first failure is the one to report
     return std::unexpected(set.error());
   }
   return setup;
@@ -138,10 +138,10 @@ void UplinkSetup::LearnFromOthers() {
              .notes = {}};
   const std::string others = OthersTables(ListNftChains(nft_).value_or(""), NftTable(options_.device));
   if (others.find(kForward4WasOff) != std::string::npos) {
-    (void)settings_.Assume(kForward4, "0");  // at worst forwarding stays on
+    [[maybe_unused]] const auto noted = settings_.Assume(kForward4, "0");  // at worst forwarding stays on
   }
   if (others.find(kForward6WasOff) != std::string::npos) {
-    (void)settings_.Assume(kForward6, "0");
+    [[maybe_unused]] const auto noted = settings_.Assume(kForward6, "0");
   }
   // Noted by us or by the killed one before, or about to be.
   if (settings_.Was(kForward4) == "0") {
@@ -163,11 +163,12 @@ Result<void> UplinkSetup::SetGrants(const std::vector<NftPolicy::Grant>& grants)
 // advertisements unless told otherwise, which would cost the host its own route.
 Result<void> UplinkSetup::SetSettings() {
   // Of our own device: gone with it, so not noted.
-  (void)WriteNote("/proc/sys/net/ipv4/conf/" + options_.device + "/route_localnet", "1");
+  [[maybe_unused]] const auto is_local =
+      WriteNote("/proc/sys/net/ipv4/conf/" + options_.device + "/route_localnet", "1");
   if (auto set = settings_.Set(kForward4, "1"); !set) {
     return set;
   }
-  if (!has_ip6() || !HasDefaultRoute6(Routes(true)) || HostSettings::Get(kForward6) == "1") {
+  if (!policy_.range6 || !HasDefaultRoute6(Routes(true)) || HostSettings::Get(kForward6) == "1") {
     return {};
   }
   if (auto noted = settings_.Remember(kForward6); !noted) {
@@ -193,6 +194,7 @@ Result<void> UplinkSetup::SetSettings() {
 }
 
 Result<void> UplinkSetup::Reopen() {
+  tap_ = TapDevice();
   if (auto opened = OpenTap(); !opened) {
     return opened;
   }

@@ -46,7 +46,10 @@ class UplinkSetup {
 
   const TapDevice& tap() const { return tap_; }
   const Resolvers& resolvers() const { return resolvers_; }
-  bool has_ip6() const { return policy_.range6.has_value(); }
+  /// Nothing if it has no IPv6.
+  std::optional<Ip6> host_ip6() const {
+    return policy_.range6 ? std::optional(policy_.range6->first_ip6()) : std::nullopt;
+  }
 
  private:
   explicit UplinkSetup(const UplinkOptions& options) : options_(options), settings_(options.settings_note) {}

@@ -145,8 +145,8 @@ void UplinkSwitch::Insert(std::unique_ptr<UplinkPort> port) {
   inserted.number = number;
   by_mac_[inserted.identity().mac] = &inserted;
   by_ip4_[inserted.identity().ip4] = &inserted;
-  if (inserted.identity().ip6) {
-    by_ip6_[*inserted.identity().ip6] = &inserted;
+  if (const auto ip6 = inserted.identity().ip6) {
+    by_ip6_[*ip6] = &inserted;
   }
   ports_[number] = std::move(port);
   inserted.is_active = true;  // there may be frames, and nobody rings before it has slept once
