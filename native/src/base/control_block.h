@@ -51,6 +51,21 @@ struct alignas(64) ControlThread {
   uint8_t reserved[52];
 };
 
+/// What the instance's kthreads do when there is nothing to run. All relaxed and monotonous, written under the kernel lock.
+struct ControlIdle {
+  std::atomic<uint64_t> parks;      // host waits
+  std::atomic<uint64_t> spins;      // looks at the NIC before a park
+  std::atomic<uint64_t> spin_hits;  // of them those that saw something come
+  std::atomic<uint64_t> ticks;      // preemption timers that fired
+  std::atomic<uint64_t> frames_in;  // of all ports
+  std::atomic<uint64_t> frames_out;
+  std::atomic<uint64_t> peer_rings;   // times that a sleeping peer was woken
+  std::atomic<uint64_t> broken_rings;
+};
+
+/// ControlBlock::spin_us: never.
+inline constexpr uint32_t kNoSpin = ~0U;
+
 struct ControlBlock {
   // identity
   uint64_t magic;
@@ -63,7 +78,8 @@ struct ControlBlock {
   std::atomic<uint32_t> strace;                  // 1: the Junction kernel prints each guest syscall to stderr
   std::atomic<uint64_t>
       asked_at_ns;  // CLOCK_MONOTONIC when junction_run asked for the guest's process; for measurements
-  uint8_t reserved1[48];
+  std::atomic<uint32_t> spin_us;  // how long a kthread may look at the NIC before it parks: 0 = the kernel's own choice, kNoSpin
+  uint8_t reserved1[44];
 
   // state
   alignas(64) std::atomic<uint32_t> listen_seq;  // futex word: bumped (release) after each change of ports, then woken
@@ -77,7 +93,8 @@ struct ControlBlock {
       exit_code;  // 1 + what the first process of a clone exits with (its monitor is not its parent); 0 = it has not said
   std::atomic<uint64_t>
       arena_live_bytes;  // of kernel objects, as the first program ends: what should not grow with its work
-  uint8_t reserved2[80];
+  ControlIdle idle;
+  uint8_t reserved2[16];
 
   // ports
   ControlPort ports[kControlBlockPorts];
@@ -88,6 +105,7 @@ struct ControlBlock {
 
 static_assert(sizeof(ControlPort) == 24);
 static_assert(sizeof(ControlThread) == 64);
+static_assert(sizeof(ControlIdle) == 64);
 static_assert(offsetof(ControlBlock, core_limit) == 64);
 static_assert(offsetof(ControlBlock, listen_seq) == 128);
 static_assert(offsetof(ControlBlock, ports) == 256);

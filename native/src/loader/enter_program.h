@@ -21,6 +21,7 @@ struct EnterSpec {
   UProc* process;               // goes on with another program (execve); null: the first of its instance
   uint64_t signal_mask;         // of a first program
   bool strings_are_contiguous;  // argv's strings and after them envp's, as the host lays them out (/proc/self/cmdline)
+  const NicDescriptors* nic = nullptr;  // of a first program
 };
 
 /// Host facts that the guest is told as they are; collected by libc code before.

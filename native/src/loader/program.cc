@@ -181,7 +181,7 @@ int64_t PlanProgram(const std::string& path) {
   const std::vector<const char*> env_pointers = LayOut(spec.env, strings);
   const int64_t error = EnterProgram(
       {g_plan.file, g_plan.as_given, argv_pointers.data(), env_pointers.data(), spec.control, spec.control_path.c_str(),
-       spec.plan_path.c_str(), arena_fd, process, spec.signal_mask.value_or(CurrentMask()), true},
+       spec.plan_path.c_str(), arena_fd, process, spec.signal_mask.value_or(CurrentMask()), true, spec.nic},
       ReadHostAuxv());
   Fail(path, error);
 }

@@ -63,7 +63,7 @@ bool Overlap(const IpAddress& a, bool a_is_v6_only, const IpAddress& b, bool b_i
 }
 
 // Linux' inet_csk_bind_conflict and udp_lib_lport_inuse, as socket(7) describes them.
-bool Conflict(uint8_t protocol, const Socket& socket, const IpAddress& local, bool is_listening, const Socket& other) {
+bool Conflict(uint8_t protocol, const Socket& socket, const IpAddress& local, const Socket& other) {
   if (&socket == &other ||
       (socket.device_index != 0 && other.device_index != 0 && socket.device_index != other.device_index) ||
       !Overlap(local, socket.is_v6_only, other.local.address, other.is_v6_only)) {
@@ -73,13 +73,12 @@ bool Conflict(uint8_t protocol, const Socket& socket, const IpAddress& local, bo
     return false;
   }
   const bool both_reuse = socket.reuses_address && other.reuses_address;
-  return !both_reuse || (protocol == kProtocolTcp && (is_listening || other.is_listening));
+  return !both_reuse || (protocol == kProtocolTcp && other.is_listening);
 }
 
-bool HasConflict(uint8_t protocol, const PortEntry& entry, const Socket& socket, const IpAddress& local,
-                 bool is_listening) {
+bool HasConflict(uint8_t protocol, const PortEntry& entry, const Socket& socket, const IpAddress& local) {
   for (ListNode* node = entry.sockets.first(); node != nullptr; node = entry.sockets.Next(node)) {
-    if (Conflict(protocol, socket, local, is_listening, *JUNCTION_OWNER(node, Socket, port_node))) {
+    if (Conflict(protocol, socket, local, *JUNCTION_OWNER(node, Socket, port_node))) {
       return true;
     }
   }
@@ -145,7 +144,7 @@ int BindPort(Stack& stack, uint8_t protocol, Socket& socket, const Endpoint& loc
     return -EADDRNOTAVAIL;
   }
   if (socket.port_entry != nullptr) {  // listen(2) after bind(2): the same place, another use
-    if (HasConflict(protocol, *socket.port_entry, socket, address, is_listening)) {
+    if (HasConflict(protocol, *socket.port_entry, socket, address)) {
       return -EADDRINUSE;
     }
     socket.is_listening = is_listening;
@@ -159,7 +158,7 @@ int BindPort(Stack& stack, uint8_t protocol, Socket& socket, const Endpoint& loc
   if (entry == nullptr) {
     return -ENOMEM;
   }
-  if (HasConflict(protocol, *entry, socket, address, is_listening)) {
+  if (HasConflict(protocol, *entry, socket, address)) {
     return -EADDRINUSE;
   }
   Join(*entry, socket);

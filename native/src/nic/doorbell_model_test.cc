@@ -10,8 +10,8 @@
 #include <array>
 #include <cstdint>
 #include <cstring>
-#include <set>
 #include <string>
+#include <unordered_set>
 #include <vector>
 
 #include "nic/nic_layout.h"
@@ -97,7 +97,7 @@ class Model {
     if (!variant_.has_two_producers) {
       open[0].producer[1].at = kEnd;
     }
-    std::set<std::string> known = {open[0].Key()};
+    std::unordered_set<std::string> known = {open[0].Key()};
     while (!open.empty()) {
       const State state = open.back();
       open.pop_back();

@@ -21,10 +21,10 @@ namespace {
 constexpr int kBacklog = 16;
 constexpr size_t kDescriptors = 3;
 
-bool IsTrusted(int connection) {
+bool IsTrusted(int connection, uid_t own_uid) {
   ucred peer{};
   socklen_t size = sizeof(peer);
-  return getsockopt(connection, SOL_SOCKET, SO_PEERCRED, &peer, &size) == 0 && (peer.uid == 0 || peer.uid == geteuid());
+  return getsockopt(connection, SOL_SOCKET, SO_PEERCRED, &peer, &size) == 0 && (peer.uid == 0 || peer.uid == own_uid);
 }
 
 }  // namespace
@@ -49,6 +49,7 @@ Result<LinkServer> LinkServer::Listen(const std::string& path, const NicMemory& 
     return ErrnoError("listen at " + path);
   }
   server.path_ = path;
+  server.own_uid_ = geteuid();
   return server;
 }
 
@@ -102,7 +103,7 @@ void LinkServer::Serve(std::span<const pollfd, kPollFds> fds, uint64_t now_ms) {
 
 void LinkServer::AcceptOne(uint64_t now_ms) {
   UniqueFd connection(accept4(listener_.get(), nullptr, nullptr, SOCK_CLOEXEC | SOCK_NONBLOCK));
-  if (!connection.valid() || !IsTrusted(connection.get())) {
+  if (!connection.valid() || !IsTrusted(connection.get(), own_uid_)) {
     return;
   }
   Pending* place = &pending_[0];

@@ -4,6 +4,7 @@
 #pragma once
 
 #include <poll.h>
+#include <sys/types.h>
 
 #include <cstdint>
 #include <span>
@@ -54,6 +55,7 @@ class LinkServer {
   bool SendAnswer(int connection, int32_t status, uint32_t port) const;
 
   std::string path_;
+  uid_t own_uid_ = 0;
   const NicMemory* nic_ = nullptr;
   UniqueFd listener_;
   Pending pending_[kMaxPending];

@@ -105,7 +105,7 @@ std::expected<GuestProcess, AdditionError> StartAddition(const RunningInstance& 
   if (!texts) {
     return Own(texts.error());
   }
-  auto request = KernelRequest::Prepare(RequestKind::kAddition);
+  auto request = KernelRequest::Prepare(instance, RequestKind::kAddition);
   if (!request) {
     return Own(request.error());
   }

@@ -109,10 +109,12 @@ struct PidfdInfo {
 static_assert(sizeof(PidfdInfo) == 64);
 constexpr uint64_t kPidfdInfoExit = 8;
 
+static_assert(kCloneMaxNicPorts == kMaxNicPorts);
+
 }  // namespace
 
-Result<CloneRequest> CloneRequest::Prepare(const std::vector<std::string>& cgroup_dirs) {
-  auto prepared = KernelRequest::Prepare(RequestKind::kClone);
+Result<CloneRequest> CloneRequest::Prepare(const RunningInstance& from, const std::vector<std::string>& cgroup_dirs) {
+  auto prepared = KernelRequest::Prepare(from, RequestKind::kClone);
   if (!prepared) {
     return std::unexpected(prepared.error());
   }
@@ -130,23 +132,31 @@ Result<CloneRequest> CloneRequest::Prepare(const std::vector<std::string>& cgrou
   return request;
 }
 
-Result<void> CloneRequest::SendOrder(int control_fd, const UniqueFd (&output)[2]) const {
-  const CloneOrder order = {.magic = kRequestMagic, .cgroup_count = static_cast<uint32_t>(cgroups_.size())};
+Result<void> CloneRequest::SendOrder(int control_fd, const UniqueFd (&output)[2], const NicDescriptors& nic) const {
+  const bool has_nic = nic.geometry.is_valid();
+  const CloneOrder order = {.magic = kRequestMagic,
+                            .cgroup_count = static_cast<uint32_t>(cgroups_.size()),
+                            .nic_port_count = has_nic ? nic.geometry.port_count : 0,
+                            .nic_queue_pair_count = has_nic ? nic.geometry.queue_pair_count : 0};
   std::vector<int> fds = {control_fd, output[0].get(), output[1].get()};
   for (const UniqueFd& fd : cgroups_) {
     fds.push_back(fd.get());
+  }
+  if (has_nic) {
+    fds.insert(fds.end(), {nic.memory, nic.instance_event});
+    fds.insert(fds.end(), nic.peer_events, nic.peer_events + nic.geometry.port_count);
   }
   return request_.SendOrder(&order, sizeof(order), fds);
 }
 
 Result<GuestProcess> CloneRequest::Start(const RunningInstance& from, const ControlFile& control,
-                                         const UniqueFd (&output)[2]) {
+                                         const UniqueFd (&output)[2], const NicDescriptors& nic) {
   NoteAsked(control);
   if (auto sent = request_.Send(from, "the template was not idle within 10 s"); !sent) {
     return std::unexpected(sent.error());
   }
   // At once, without the template's answer: most often it forks already.
-  if (auto sent = SendOrder(control.fd.get(), output); !sent && !IsClosed(sent.error())) {
+  if (auto sent = SendOrder(control.fd.get(), output, nic); !sent && !IsClosed(sent.error())) {
     return std::unexpected(sent.error());
   }
   constexpr int kMostMessages = 2;

@@ -8,6 +8,7 @@
 
 #include "base/error.h"
 #include "base/unique_fd.h"
+#include "nic/nic_descriptors.h"
 #include "run/guest_process.h"
 #include "run/kernel_request.h"
 #include "run/running_instance.h"
@@ -18,15 +19,16 @@ namespace junction {
 class CloneRequest {
  public:
   /// Prepares the request and opens the cgroups' files.
-  static Result<CloneRequest> Prepare(const std::vector<std::string>& cgroup_dirs);
+  static Result<CloneRequest> Prepare(const RunningInstance& from, const std::vector<std::string>& cgroup_dirs);
 
   /// Asks the template and waits until the clone runs. `control` is the clone's control block, `output` its stdout and stderr (kept
-  /// by the caller). Blocks up to 20 s: the template answers when it is idle.
-  Result<GuestProcess> Start(const RunningInstance& from, const ControlFile& control, const UniqueFd (&output)[2]);
+  /// by the caller), `nic` the descriptors of its NIC, if it has one (valid geometry). Blocks up to 20 s: the template answers when it is idle.
+  Result<GuestProcess> Start(const RunningInstance& from, const ControlFile& control, const UniqueFd (&output)[2],
+                             const NicDescriptors& nic);
 
  private:
   explicit CloneRequest(KernelRequest request) : request_(std::move(request)) {}
-  Result<void> SendOrder(int control_fd, const UniqueFd (&output)[2]) const;
+  Result<void> SendOrder(int control_fd, const UniqueFd (&output)[2], const NicDescriptors& nic) const;
 
   KernelRequest request_;
   std::vector<UniqueFd> cgroups_;

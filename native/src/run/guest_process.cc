@@ -11,6 +11,7 @@
 #include <sys/vfs.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <csignal>
 #include <cstring>
@@ -98,14 +99,35 @@ Result<void> ConnectOutput(const GuestPlan& plan) {
   return {};
 }
 
-// Everything above stdio but `kept`.
-Result<void> CloseInherited(int kept) {
-  const bool has_below = kept > kFirstFreeFd;
-  if ((has_below && close_range(kFirstFreeFd, static_cast<unsigned>(kept) - 1, 0) != 0) ||
-      close_range(static_cast<unsigned>(kept) + 1, ~0U, 0) != 0) {
+// Everything above stdio but `kept` and the NIC's.
+Result<void> CloseInherited(int kept, const NicDescriptors& nic) {
+  std::vector<int> stay = {kept};
+  if (nic.geometry.is_valid()) {
+    stay.insert(stay.end(), {nic.memory, nic.instance_event});
+    stay.insert(stay.end(), nic.peer_events, nic.peer_events + nic.geometry.port_count);
+  }
+  std::sort(stay.begin(), stay.end());
+  int next = kFirstFreeFd;
+  for (const int fd : stay) {
+    if (fd > next && close_range(static_cast<unsigned>(next), static_cast<unsigned>(fd) - 1, 0) != 0) {
+      return ErrnoError("close inherited descriptors");
+    }
+    next = fd + 1;
+  }
+  if (close_range(static_cast<unsigned>(next), ~0U, 0) != 0) {
     return ErrnoError("close inherited descriptors");
   }
   return {};
+}
+
+// With a NIC nothing of the host's network is left: no addresses, not even loopback, no abstract unix sockets.
+Result<void> LeaveHostNetwork(const GuestPlan& plan) {
+  if (!plan.nic.geometry.is_valid()) {
+    return {};
+  }
+  const int result =
+      plan.network_namespace.valid() ? setns(plan.network_namespace.get(), CLONE_NEWNET) : unshare(CLONE_NEWNET);
+  return result == 0 ? Result<void>{} : ErrnoError("network namespace");
 }
 
 void PrintWarnings(const std::vector<std::string>& warnings) {
@@ -146,6 +168,9 @@ Result<ControlBlock*> SetUpGuest(const GuestPlan& plan, bool has_joined_unified,
   if (auto joined = JoinCgroups(plan.cgroup_dirs, has_joined_unified); !joined) {
     return std::unexpected(joined.error());
   }
+  if (auto left = LeaveHostNetwork(plan); !left) {
+    return std::unexpected(left.error());
+  }
   std::vector<std::string> warnings;
   if (auto entered = EnterRoot(plan.root, warnings); !entered) {
     return std::unexpected(entered.error());
@@ -166,7 +191,7 @@ Result<ControlBlock*> SetUpGuest(const GuestPlan& plan, bool has_joined_unified,
   if (auto lives = CheckMonitorLives(faults_fd); !lives) {
     return std::unexpected(lives.error());
   }
-  if (auto closed = CloseInherited(faults_fd); !closed) {
+  if (auto closed = CloseInherited(faults_fd, plan.nic); !closed) {
     return std::unexpected(closed.error());
   }
   WipeEnvironment();
@@ -194,7 +219,8 @@ Result<ControlBlock*> SetUpGuest(const GuestPlan& plan, bool has_joined_unified,
               .control = *control,
               .control_path = kGuestControlPath,
               .plan_path = plan.has_patch_plans ? kGuestPlanPath : "",
-              .signal_mask = 0});
+              .signal_mask = 0,
+              .nic = plan.nic.geometry.is_valid() ? &plan.nic : nullptr});
 }
 
 }  // namespace

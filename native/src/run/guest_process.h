@@ -8,6 +8,7 @@
 
 #include "base/error.h"
 #include "base/unique_fd.h"
+#include "nic/nic_descriptors.h"
 #include "run/control_file.h"
 #include "run/sandbox_root.h"
 #include "run/seccomp_filter.h"
@@ -31,6 +32,8 @@ struct GuestPlan {
   std::vector<std::string> cgroup_dirs;
   BpfProgram filter;
   bool has_patch_plans = false;  // at kGuestPlanPath
+  NicDescriptors nic;            // valid geometry: the instance has a NIC, and a network namespace with nothing in it
+  UniqueFd network_namespace;    // that namespace; invalid: one is made
   std::vector<std::string> argv;
   std::vector<std::string> env;
   UniqueFd output[2];  // for descriptors 1 and 2; both invalid: the caller's stdio is passed on

@@ -16,6 +16,7 @@
 #include <sys/socket.h>
 #include <sys/stat.h>
 
+#include <array>
 #include <cerrno>
 #include <string_view>
 
@@ -116,6 +117,7 @@ constexpr ArgumentLimits kGuestSocket = {
     kGuestSocketCases, EAFNOSUPPORT, "AF_INET and AF_INET6 as TCP, UDP or ICMP echo, AF_UNIX, AF_NETLINK for routes"};
 constexpr ArgumentCase kLocalCases[] = {kLocalSocket};
 constexpr ArgumentLimits kMonitorSocket = {kLocalCases, EAFNOSUPPORT, "AF_UNIX"};
+constexpr ArgumentLimits kNicGuestSocket = {kLocalCases, EAFNOSUPPORT, "AF_UNIX"};
 
 // --- limits and priorities: the caller's own. Clones of one template share a user id and see each other's process ids.
 constexpr uint32_t kProcessPriority[] = {PRIO_PROCESS};
@@ -226,7 +228,7 @@ constexpr HostSyscall kGuestRows[] = {
     {__NR_getpid, "getpid", HostRole::kGuest, nullptr, "process identity, sessions"},
     {__NR_sendfile, "sendfile", HostRole::kGuest, nullptr, "copies without a user-space buffer"},
     {__NR_socket, "socket", HostRole::kGuest, &kGuestSocket,
-     "internet and local sockets until the instance has a NIC of its own"},
+     "internet and local sockets; where the instance has a NIC, AF_UNIX only"},
     {__NR_connect, "connect", HostRole::kGuest, nullptr, "sockets of the families above"},
     {__NR_sendto, "sendto", HostRole::kGuest, nullptr, "sockets of the families above"},
     {__NR_recvfrom, "recvfrom", HostRole::kGuest, nullptr, "sockets of the families above"},
@@ -434,6 +436,16 @@ constexpr HostSyscall kGuestRows[] = {
     {kFchmodat2, "fchmodat2", HostRole::kGuest, nullptr, "file metadata, written; ids are those of the user namespace"},
 };
 
+constexpr auto kNicGuestRows = [] {
+  auto rows = std::to_array(kGuestRows);
+  for (HostSyscall& row : rows) {
+    if (row.number == __NR_socket) {
+      row.limits = &kNicGuestSocket;
+    }
+  }
+  return rows;
+}();
+
 constexpr HostSyscall kMonitorRows[] = {
     {__NR_read, "read", HostRole::kMonitor, nullptr, "the guest's output, its control block, events"},
     {__NR_write, "write", HostRole::kMonitor, nullptr, "log and status files"},
@@ -464,9 +476,12 @@ constexpr HostSyscall kMonitorRows[] = {
      "events for junctiond; look-up of the owner of a listening port"},
     {__NR_recvfrom, "recvfrom", HostRole::kMonitor, nullptr,
      "events for junctiond; look-up of the owner of a listening port"},
+    {__NR_sendmsg, "sendmsg", HostRole::kMonitor, nullptr, "leases of the NIC's ports, with their descriptors"},
+    {__NR_getsockopt, "getsockopt", HostRole::kMonitor, nullptr, "who asks for a port of the NIC"},
     {__NR_exit, "exit", HostRole::kMonitor, nullptr, "the end"},
     {__NR_rename, "rename", HostRole::kMonitor, nullptr,
      "log rotation, status.json, /proc/<guest>/status, the cgroup's OOM count"},
+    {__NR_unlink, "unlink", HostRole::kMonitor, nullptr, "the name of the links' socket, at the end"},
     {__NR_gettid, "gettid", HostRole::kMonitor, nullptr, "abort of a broken invariant"},
     {__NR_futex, "futex", HostRole::kMonitor, nullptr, "waits for the control block's listen_seq"},
     {__NR_clock_gettime, "clock_gettime", HostRole::kMonitor, nullptr,
@@ -480,6 +495,7 @@ constexpr HostSyscall kMonitorRows[] = {
      "log rotation, status.json, /proc/<guest>/status, the cgroup's OOM count"},
     {__NR_newfstatat, "newfstatat", HostRole::kMonitor, nullptr,
      "log rotation, status.json, /proc/<guest>/status, the cgroup's OOM count"},
+    {__NR_accept4, "accept4", HostRole::kMonitor, nullptr, "peers of the NIC"},
     {__NR_pidfd_send_signal, "pidfd_send_signal", HostRole::kMonitor, nullptr,
      "the guest's end, signals passed on to it"},
 };
@@ -577,6 +593,8 @@ std::span<const HostSyscall> HostSyscalls(HostRole role) {
   return role == HostRole::kGuest ? std::span<const HostSyscall>(kGuestRows)
                                   : std::span<const HostSyscall>(kMonitorRows);
 }
+
+std::span<const HostSyscall> GuestSyscallsWithNic() { return kNicGuestRows; }
 
 std::span<const RefusedSyscall> RefusedSyscalls() { return kRefusedRows; }
 

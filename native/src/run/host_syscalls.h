@@ -50,6 +50,9 @@ struct RefusedSyscall {
 /// The rows of one role, by rising number, each number once.
 std::span<const HostSyscall> HostSyscalls(HostRole role);
 
+/// The guest's rows where the instance has a NIC: the host makes local sockets only.
+std::span<const HostSyscall> GuestSyscallsWithNic();
+
 /// Calls that the guest's filter refuses.
 std::span<const RefusedSyscall> RefusedSyscalls();
 

@@ -142,11 +142,15 @@ Result<void> StartListenWatcher(const RunOptions& options, const IdRange& ids, c
   if (!notifier.is_wanted() || control.block == nullptr) {
     return {};
   }
-  auto owner = ListenerOwner::Open();
-  if (!owner) {
-    return std::unexpected(owner.error());
+  std::optional<ListenerOwner> owner;
+  if (!options.links) {
+    auto opened = ListenerOwner::Open();
+    if (!opened) {
+      return std::unexpected(opened.error());
+    }
+    owner.emplace(std::move(*opened));
   }
-  ListenWatcher watcher(options.name, control, ids, std::move(*owner), notifier);
+  ListenWatcher watcher(options.name, control, ids, std::move(owner), notifier);
   // The monitor's filter admits no start of a thread, so this one must be under way before.
   std::latch is_running(1);
   // It lives as long as the process: junction_run leaves by _exit.
@@ -169,7 +173,9 @@ MonitorPlan PlanMonitor(const RunOptions& options) {
           .signals = {},
           .control_fd = -1,
           .is_addition = !options.add_to.empty(),
-          .oom_count = OomCount(options.cgroup_dirs)};
+          .oom_count = OomCount(options.cgroup_dirs),
+          .nic = {},
+          .links_path = options.links_path};
 }
 
 // The guest is there: records that and watches it to its end.
@@ -186,6 +192,24 @@ Result<int> Watch(const RunOptions& options, const IdRange& ids, MonitorPlan pla
     return std::unexpected(confined.error());
   }
   return monitor.WaitForEnd();
+}
+
+// The NIC, and the network namespace that goes with it.
+Result<void> PrepareNic(const JunctionConfig& config, const RunOptions& options, MonitorPlan& monitor,
+                        GuestPlan& guest) {
+  auto nic = MakeInstanceNic(config, options);
+  if (!nic) {
+    return std::unexpected(nic.error());
+  }
+  monitor.nic = std::move(*nic);
+  guest.nic = monitor.nic.descriptors();
+  if (!options.netns_path.empty()) {
+    guest.network_namespace.Reset(open(options.netns_path.c_str(), O_RDONLY | O_CLOEXEC));
+    if (!guest.network_namespace.valid()) {
+      return ErrnoError(options.netns_path);
+    }
+  }
+  return {};
 }
 
 Result<int> RunFromProgram(const JunctionConfig& config, const RunOptions& options) {
@@ -213,6 +237,9 @@ Result<int> RunFromProgram(const JunctionConfig& config, const RunOptions& optio
     control = std::move(*made);
     monitor_plan.control_fd = control.fd.get();
   }
+  if (auto prepared = PrepareNic(config, options, monitor_plan, guest_plan); !prepared) {
+    return std::unexpected(prepared.error());
+  }
   auto user_namespace = UserNamespace::Make({.first_host_id = options.uid_base});
   if (!user_namespace) {
     return std::unexpected(user_namespace.error());
@@ -221,7 +248,8 @@ Result<int> RunFromProgram(const JunctionConfig& config, const RunOptions& optio
   guest_plan.control = control.block;
   guest_plan.control_settings = settings;
   guest_plan.cgroup_dirs = options.cgroup_dirs;
-  guest_plan.filter = BuildSeccompFilter(HostSyscalls(HostRole::kGuest), {kImageLow, kNearTrampolinesLow});
+  guest_plan.filter = BuildSeccompFilter(options.links ? GuestSyscallsWithNic() : HostSyscalls(HostRole::kGuest),
+                                         {kImageLow, kNearTrampolinesLow});
   guest_plan.has_patch_plans = !options.plan_dir.empty();
   guest_plan.argv = options.program;
   guest_plan.env = std::move(*env);
@@ -270,11 +298,20 @@ Result<int> RunAsClone(const JunctionConfig& config, const RunOptions& options) 
     return std::unexpected(control.error());
   }
   monitor_plan.control_fd = control->fd.get();
-  auto request = CloneRequest::Prepare(options.cgroup_dirs);
+  if (from->has_nic != options.links.has_value()) {
+    return PlainError(from->has_nic ? "the template has a NIC: its clones need --links"
+                                    : "--links: the template has no NIC");
+  }
+  auto nic = MakeInstanceNic(config, options);
+  if (!nic) {
+    return std::unexpected(nic.error());
+  }
+  monitor_plan.nic = std::move(*nic);
+  auto request = CloneRequest::Prepare(*from, options.cgroup_dirs);
   if (!request) {
     return std::unexpected(request.error());
   }
-  const auto guest = request->Start(*from, *control, output);
+  const auto guest = request->Start(*from, *control, output, monitor_plan.nic.descriptors());
   if (!guest) {
     return std::unexpected(guest.error());
   }

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "run/junction_config.h"
 
+#include <arpa/inet.h>
+
 #include <algorithm>
 #include <bit>
 #include <charconv>
@@ -41,8 +43,8 @@ std::optional<Ipv4Address> ParseIpv4(std::string_view text) {
   return address;
 }
 
-std::optional<MacAddress> ParseMac(std::string_view text) {
-  MacAddress mac{};
+std::optional<MacBytes> ParseMac(std::string_view text) {
+  MacBytes mac{};
   if (text.size() != 17) {
     return std::nullopt;
   }
@@ -65,6 +67,24 @@ Problem TakeAddress(JunctionConfig& config, const Words& words) {
     return Quoted(words[1]) + " is not an IPv4 address";
   }
   config.*field = *address;
+  return std::nullopt;
+}
+
+template <Ipv6Address JunctionConfig::* field>
+Problem TakeAddress6(JunctionConfig& config, const Words& words) {
+  if (inet_pton(AF_INET6, std::string(words[1]).c_str(), (config.*field).data()) != 1) {
+    return Quoted(words[1]) + " is not an IPv6 address";
+  }
+  return std::nullopt;
+}
+
+Problem TakeHostMac(JunctionConfig& config, const Words& words) {
+  const auto mac = ParseMac(words[1]);
+  // IEEE 802: the lowest bit of the first byte is a group's.
+  if (!mac || ((*mac)[0] & 1) != 0 || *mac == MacBytes{}) {
+    return Quoted(words[1]) + " is not the MAC address of one station";
+  }
+  config.host_mac = *mac;
   return std::nullopt;
 }
 
@@ -105,6 +125,10 @@ constexpr Key kKeys[] = {
     {"host_addr", 1, false, TakeAddress<&JunctionConfig::host_addr>},
     {"host_netmask", 1, false, TakeAddress<&JunctionConfig::host_netmask>},
     {"host_gateway", 1, false, TakeAddress<&JunctionConfig::host_gateway>},
+    {"host_addr6", 1, false, TakeAddress6<&JunctionConfig::host_addr6>},
+    {"host_prefix6", 1, false, TakeNumber<&JunctionConfig::host_prefix6_bits, 1, 128>},
+    {"host_gateway6", 1, false, TakeAddress6<&JunctionConfig::host_gateway6>},
+    {"host_mac", 1, false, TakeHostMac},
     {"host_mtu", 1, false, TakeNumber<&JunctionConfig::host_mtu_bytes, 68, 65535>},  // RFC 791: 68 is the least
     {"runtime_kthreads", 1, false, TakeNumber<&JunctionConfig::kthreads, 1, kMaxKthreads>},
     {"runtime_spinning_kthreads", 1, false, TakeNumber<&JunctionConfig::spinning_kthreads, 0, kMaxKthreads>},
@@ -156,6 +180,17 @@ Problem TakeLine(JunctionConfig& config, Lines& lines, const Words& words, int l
   return problem;
 }
 
+bool IsLinkLocal(const Ipv6Address& address) { return address[0] == 0xfe && (address[1] & 0xc0) == 0x80; }
+
+bool IsSameNetwork(const Ipv6Address& a, const Ipv6Address& b, uint32_t prefix_bits) {
+  for (uint32_t bit = 0; bit < prefix_bits; ++bit) {
+    if (((a[bit / 8] ^ b[bit / 8]) >> (7 - bit % 8) & 1) != 0) {
+      return false;
+    }
+  }
+  return true;
+}
+
 void CheckTogether(const JunctionConfig& config, const Lines& lines, std::vector<ConfigFault>& faults) {
   const auto line_of = [&](std::string_view key) {
     const auto found = lines.find(key);
@@ -175,6 +210,13 @@ void CheckTogether(const JunctionConfig& config, const Lines& lines, std::vector
   } else if (config.host_gateway != 0 && config.host_addr != 0 && mask != 0 &&
              (config.host_gateway & mask) != (config.host_addr & mask)) {
     faults.push_back({line_of("host_gateway"), "host_gateway: not in the network of host_addr and host_netmask"});
+  }
+  const Ipv6Address none = {};
+  if (config.host_gateway6 != none && config.host_addr6 == none) {
+    faults.push_back({line_of("host_gateway6"), "host_gateway6: there is no host_addr6"});
+  } else if (config.host_gateway6 != none && !IsLinkLocal(config.host_gateway6) &&
+             !IsSameNetwork(config.host_gateway6, config.host_addr6, config.host_prefix6_bits)) {
+    faults.push_back({line_of("host_gateway6"), "host_gateway6: neither in the network of host_addr6 nor link-local"});
   }
 }
 

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // Junction's configuration file: a `key value` pair a line, `#` starts a comment (anywhere in a line), blank lines are free.
-// The keys and their defaults are those of the original, so that its users' files work here.
+// The keys and their defaults are those of the original, so that its users' files work here; those for IPv6 and host_mac are our own.
 #pragma once
 
 #include <array>
@@ -20,11 +20,13 @@ enum class RuntimePriority { kLatencyCritical, kBestEffort };
 
 /// An IPv4 address in host byte order.
 using Ipv4Address = uint32_t;
-using MacAddress = std::array<uint8_t, 6>;
+/// In network byte order.
+using Ipv6Address = std::array<uint8_t, 16>;
+using MacBytes = std::array<uint8_t, 6>;
 
 struct StaticArpEntry {
   Ipv4Address address = 0;
-  MacAddress mac = {};
+  MacBytes mac = {};
 };
 
 /// What one configuration file says. Addresses are 0 where the file has none.
@@ -32,6 +34,10 @@ struct JunctionConfig {
   Ipv4Address host_addr = 0;
   Ipv4Address host_netmask = 0;
   Ipv4Address host_gateway = 0;
+  Ipv6Address host_addr6 = {};  // this and the next three are keys of ours
+  uint32_t host_prefix6_bits = 64;
+  Ipv6Address host_gateway6 = {};
+  MacBytes host_mac = {};  // zeros: made from host_addr
   uint32_t host_mtu_bytes = 1500;
   uint32_t kthreads = 1;             // the core limit
   uint32_t spinning_kthreads = 0;    // at most kthreads

@@ -44,7 +44,31 @@ TEST(JunctionConfig, ReadsAllKeys) {
   EXPECT_EQ(config->log_level, 5);
   ASSERT_EQ(config->static_arp.size(), 2);
   EXPECT_EQ(config->static_arp[1].address, 0xc0a80102);
-  EXPECT_EQ(config->static_arp[1].mac, (MacAddress{0x52, 0x54, 0x00, 0x12, 0x34, 0x57}));
+  EXPECT_EQ(config->static_arp[1].mac, (MacBytes{0x52, 0x54, 0x00, 0x12, 0x34, 0x57}));
+}
+
+TEST(JunctionConfig, ReadsOurOwnKeys) {
+  const auto config = ParseJunctionConfig(
+      "host_addr 10.62.0.2\nhost_addr6 fd00::2\nhost_prefix6 120\nhost_gateway6 fd00::1\nhost_mac 02:00:00:00:00:09\n");
+  ASSERT_TRUE(config.has_value());
+  EXPECT_EQ(config->host_addr6[0], 0xfd);
+  EXPECT_EQ(config->host_addr6[15], 2);
+  EXPECT_EQ(config->host_gateway6[15], 1);
+  EXPECT_EQ(config->host_prefix6_bits, 120);
+  EXPECT_EQ(config->host_mac[5], 9);
+  EXPECT_EQ(ParseJunctionConfig("")->host_prefix6_bits, 64);
+  EXPECT_TRUE(ParseJunctionConfig("host_addr6 fd00::2\nhost_gateway6 fe80::1\n").has_value());
+}
+
+TEST(JunctionConfig, RefusesBadOnesOfThem) {
+  EXPECT_EQ(Faults("host_addr6 10.0.0.1\n").size(), 1);
+  EXPECT_EQ(Faults("host_addr6 fd00::1::2\n").size(), 1);
+  EXPECT_EQ(Faults("host_addr6 fd00::1\nhost_prefix6 0\n").size(), 1);
+  EXPECT_EQ(Faults("host_addr6 fd00::1\nhost_prefix6 129\n").size(), 1);
+  EXPECT_EQ(Faults("host_mac 01:00:5e:00:00:01\n").size(), 1) << "a group's";
+  EXPECT_EQ(Faults("host_mac 00:00:00:00:00:00\n").size(), 1);
+  EXPECT_EQ(Faults("host_gateway6 fd00::1\n").size(), 1) << "without an address";
+  EXPECT_EQ(Faults("host_addr6 fd00::2\nhost_gateway6 fd00:0:0:1::1\n").size(), 1);
 }
 
 TEST(JunctionConfig, HasTheOriginalsDefaults) {

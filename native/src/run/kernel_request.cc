@@ -2,7 +2,9 @@
 // Read first: unix(7) on SO_PEERCRED, SO_PASSPIDFD and abstract sockets, sigqueue(3).
 #include "run/kernel_request.h"
 
+#include <fcntl.h>
 #include <poll.h>
+#include <sched.h>
 #include <sys/random.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
@@ -73,6 +75,26 @@ void TakeSender(msghdr& header, ReceivedMessage& received) {
   }
 }
 
+// Abstract names belong to network namespaces, and a socket to that in which it was made. An instance with a NIC is not in the host's.
+Result<UniqueFd> MakeSocketFor(const RunningInstance& instance) {
+  UniqueFd home;
+  if (instance.has_nic) {
+    home.Reset(open("/proc/self/ns/net", O_RDONLY | O_CLOEXEC));
+    if (!home.valid() || setns(instance.pid_fd.get(), CLONE_NEWNET) != 0) {
+      return ErrnoError("the instance's network namespace");
+    }
+  }
+  UniqueFd made(socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
+  const int error = errno;
+  if (home.valid() && setns(home.get(), CLONE_NEWNET) != 0) {
+    return ErrnoError("back from the instance's network namespace");
+  }
+  if (!made.valid()) {
+    return ErrnoError("socket for the answer", error);
+  }
+  return made;
+}
+
 Result<void> AskForSenders(int connection) {
   const int on = 1;
   if (setsockopt(connection, SOL_SOCKET, SO_PASSCRED, &on, sizeof(on)) != 0 ||
@@ -84,7 +106,7 @@ Result<void> AskForSenders(int connection) {
 
 }  // namespace
 
-Result<KernelRequest> KernelRequest::Prepare(RequestKind kind) {
+Result<KernelRequest> KernelRequest::Prepare(const RunningInstance& instance, RequestKind kind) {
   KernelRequest request;
   if (getrandom(&request.id_, sizeof(request.id_), 0) != sizeof(request.id_)) {
     return ErrnoError("random number");
@@ -94,7 +116,11 @@ Result<KernelRequest> KernelRequest::Prepare(RequestKind kind) {
   address.sun_family = AF_UNIX;
   const int length = snprintf(address.sun_path + 1, sizeof(address.sun_path) - 1, "%s%016llx", kRequestSocketPrefix,
                               static_cast<unsigned long long>(request.id_));
-  request.listener_.Reset(socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
+  auto listener = MakeSocketFor(instance);
+  if (!listener) {
+    return std::unexpected(listener.error());
+  }
+  request.listener_ = std::move(*listener);
   if (!request.listener_.valid() ||
       bind(request.listener_.get(), reinterpret_cast<const sockaddr*>(&address),
            static_cast<socklen_t>(offsetof(sockaddr_un, sun_path) + 1 + static_cast<size_t>(length))) != 0 ||

@@ -26,8 +26,9 @@ struct ReceivedMessage {
 /// left to wait for then.
 class KernelRequest {
  public:
-  /// Makes the socket that the kernel will connect to.
-  static Result<KernelRequest> Prepare(RequestKind kind);
+  /// Makes the socket that the instance's kernel will connect to, where it can see it. The process must have one thread and, for an instance
+  /// with a NIC, CAP_SYS_ADMIN.
+  static Result<KernelRequest> Prepare(const RunningInstance& instance, RequestKind kind);
 
   /// Asks, and waits up to 10 s for the instance's kernel to connect. `what` says that it did not.
   Result<void> Send(const RunningInstance& instance, const char* what);

@@ -55,7 +55,7 @@ PortChanges ComparePorts(const std::vector<PortSnapshot>& before, const std::vec
 }
 
 ListenWatcher::ListenWatcher(std::string instance_id, const ControlFile& control, const IdRange& ids,
-                             ListenerOwner owner, const Notifier& notifier)
+                             std::optional<ListenerOwner> owner, const Notifier& notifier)
     : instance_id_(std::move(instance_id)),
       control_(control),
       ids_(ids),
@@ -79,6 +79,14 @@ void ListenWatcher::Run() {
   }
 }
 
+bool ListenWatcher::IsTheGuests(const PortSnapshot& port) const {
+  if (!owner_) {
+    return port.host_port == port.guest_port;
+  }
+  const auto owner = owner_->UidOf(port.host_port);
+  return owner && *owner >= ids_.first_host_id && *owner - ids_.first_host_id < ids_.count;
+}
+
 void ListenWatcher::Report(const std::vector<PortSnapshot>& listening) {
   const PortChanges changes = ComparePorts(reported_, listening);
   for (const PortSnapshot& port : changes.closed) {
@@ -86,8 +94,7 @@ void ListenWatcher::Report(const std::vector<PortSnapshot>& listening) {
     std::erase(reported_, port);
   }
   for (const PortSnapshot& port : changes.opened) {
-    const auto owner = owner_.UidOf(port.host_port);
-    if (owner && *owner >= ids_.first_host_id && *owner - ids_.first_host_id < ids_.count) {
+    if (IsTheGuests(port)) {
       notifier_.Send(PortEvent(instance_id_, "listening", port));
       reported_.push_back(port);
     }

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -24,22 +25,23 @@ struct PortChanges {
 PortChanges ComparePorts(const std::vector<PortSnapshot>& before, const std::vector<PortSnapshot>& now);
 
 /// Watches the control block's listen_seq and tells the notifier of each port that the guest listens on and that is really
-/// the guest's. Runs in a thread of the monitor for as long as the process lives: it is never joined.
+/// the guest's: without `owner` the instance has a NIC and its ports are those of its own address. Runs in a thread of the monitor for as long as the process lives: it is never joined.
 class ListenWatcher {
  public:
-  ListenWatcher(std::string instance_id, const ControlFile& control, const IdRange& ids, ListenerOwner owner,
-                const Notifier& notifier);
+  ListenWatcher(std::string instance_id, const ControlFile& control, const IdRange& ids,
+                std::optional<ListenerOwner> owner, const Notifier& notifier);
 
   /// Returns only when the control block cannot be watched any more: the guest has shrunk it.
   void Run();
 
  private:
+  bool IsTheGuests(const PortSnapshot& port) const;
   void Report(const std::vector<PortSnapshot>& listening);
 
   std::string instance_id_;
   const ControlFile& control_;
   IdRange ids_;
-  ListenerOwner owner_;
+  std::optional<ListenerOwner> owner_;
   const Notifier& notifier_;
   std::vector<PortSnapshot> reported_;
 };

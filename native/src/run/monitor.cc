@@ -40,6 +40,12 @@ ssize_t ReadSome(const UniqueFd& fd, char* buffer, size_t size) {
   }
 }
 
+uint64_t Monotonic_ms() {
+  timespec now{};
+  clock_gettime(CLOCK_MONOTONIC, &now);
+  return static_cast<uint64_t>(now.tv_sec) * 1000 + static_cast<uint64_t>(now.tv_nsec) / 1'000'000;
+}
+
 }  // namespace
 
 uint64_t UnixTime_ns() {
@@ -74,6 +80,7 @@ Monitor::Monitor(MonitorPlan plan, const GuestProcess& guest, const Notifier& no
 
 void Monitor::ReportStart(uint64_t now_ns) {
   status_.owner = plan_.owner;
+  status_.links_path = plan_.nic.links ? plan_.links_path : "";
   status_.pid = guest_.pid;
   status_.monitor_pid = getpid();
   // The guest is our unreaped child, so its entry is there; a clone may have ended already.
@@ -105,6 +112,9 @@ void Monitor::RecordStatus() {
 int Monitor::WaitForEnd() {
   while (PollOnce()) {
   }
+  if (plan_.nic.links) {
+    plan_.nic.links->RemoveName();
+  }
   // Everything in the pid namespace is dead, so what is in the pipes now is all there will be.
   for (const OutputStream stream : {OutputStream::kOut, OutputStream::kErr}) {
     for (size_t i = 0; i < kMaxPipe_bytes / kReadSize_bytes && plan_.output[static_cast<size_t>(stream)].valid(); ++i) {
@@ -124,15 +134,24 @@ int Monitor::WaitForEnd() {
 
 bool Monitor::PollOnce() {
   // poll() skips negative descriptors.
-  pollfd fds[] = {
+  constexpr size_t kOwn = 5;
+  pollfd fds[kOwn + LinkServer::kPollFds] = {
       {.fd = guest_.pid_fd.get(), .events = POLLIN, .revents = 0},
       {.fd = plan_.signals.get(), .events = POLLIN, .revents = 0},
       {.fd = plan_.output[0].get(), .events = POLLIN, .revents = 0},
       {.fd = plan_.output[1].get(), .events = POLLIN, .revents = 0},
       {.fd = is_fault_pipe_open_ ? guest_.faults.get() : -1, .events = POLLIN, .revents = 0},
   };
-  if (poll(fds, std::size(fds), -1) < 0) {
+  const std::span<pollfd, LinkServer::kPollFds> link_fds(fds + kOwn, LinkServer::kPollFds);
+  const bool has_links = plan_.nic.links.has_value();
+  if (has_links) {
+    plan_.nic.links->FillPoll(link_fds);
+  }
+  if (poll(fds, has_links ? std::size(fds) : kOwn, has_links ? plan_.nic.links->Timeout_ms(Monotonic_ms()) : -1) < 0) {
     return true;  // interrupted
+  }
+  if (has_links) {
+    plan_.nic.links->Serve(link_fds, Monotonic_ms());
   }
   if (fds[1].revents != 0) {
     PassSignalsOn();

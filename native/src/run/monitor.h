@@ -8,6 +8,7 @@
 #include "base/error.h"
 #include "base/unique_fd.h"
 #include "run/guest_process.h"
+#include "run/instance_nic.h"
 #include "run/log_writer.h"
 #include "run/notifier.h"
 #include "run/oom_count.h"
@@ -26,6 +27,8 @@ struct MonitorPlan {
   int control_fd = -1;       // the control block tells of a death by signal, and how a clone ended; -1: there is none
   bool is_addition = false;  // the guest is a further program of an instance, whose own monitor is another
   OomCount oom_count;
+  InstanceNic nic;  // the monitor leases its ports
+  std::string links_path;
 };
 
 /// The host side of a running instance: drains the guest's output into the log, passes signals on, waits for the guest's

@@ -1,13 +1,17 @@
 // SPDX-License-Identifier: Apache-2.0
 // Tests of what the monitor reads from Linux and writes for junctiond.
 #include <arpa/inet.h>
+#include <linux/futex.h>
 #include <netinet/in.h>
 #include <sys/socket.h>
+#include <sys/syscall.h>
 #include <sys/un.h>
 
 #include <csignal>
+#include <thread>
 
 #include "base/test_files.h"
+#include "run/instance_nic.h"
 #include "run/listen_watcher.h"
 #include "run/listener_owner.h"
 #include "run/notifier.h"
@@ -30,6 +34,52 @@ TEST(StatusFile, RecordsARunningInstance) {
       StatusJson(status),
       R"({"state":"running","pid":10,"monitorPid":9,"startTimeTicks":"100","monitorStartTimeTicks":"99","startedAtNs":"1795461875257243746","uidBase":1000000,"hostUid":1000005,"hostGid":1000006})"
       "\n");
+}
+
+TEST(StatusFile, SaysWhereANicsPeersAttach) {
+  EXPECT_NE(StatusJson({.links_path = "/i/links.sock"}).find(R"("linksPath":"/i/links.sock"})"), std::string::npos);
+  EXPECT_EQ(StatusJson({}).find("linksPath"), std::string::npos);
+}
+
+TEST(InstanceNic, HasTheConfigurationsAddresses) {
+  const auto config = ParseJunctionConfig(
+      "host_addr 10.62.0.2\nhost_netmask 255.255.0.0\nhost_gateway 10.62.0.1\nhost_mtu 9000\nhost_addr6 fd00::2\n"
+      "host_gateway6 fe80::1\nstatic_arp 10.62.0.9 02:00:00:00:00:09\n");
+  ASSERT_TRUE(config.has_value());
+  const NicSettings settings = NicSettingsOf(*config, 2);
+  const auto bytes = [](const auto& array) { return std::vector<int>(std::begin(array), std::end(array)); };
+  EXPECT_EQ(bytes(settings.instance_mac), (std::vector<int>{2, 0x6a, 10, 62, 0, 2}));
+  EXPECT_EQ(bytes(settings.ip4), (std::vector<int>{10, 62, 0, 2}));
+  EXPECT_EQ(bytes(settings.gateway4), (std::vector<int>{10, 62, 0, 1}));
+  EXPECT_EQ(settings.prefix4_bits, 16);
+  EXPECT_EQ(settings.prefix6_bits, 64);
+  EXPECT_EQ(settings.uplink_mtu_bytes, 9000);
+  EXPECT_EQ(settings.ip6[0], 0xfd);
+  EXPECT_EQ(settings.gateway6[0], 0xfe);
+  EXPECT_EQ(bytes(settings.peer_mac[0]), std::vector<int>(6)) << "the uplink's neighbours are looked up";
+  EXPECT_EQ(bytes(settings.peer_mac[2]), (std::vector<int>{2, 0x6a, 0x75, 0x6e, 0, 2}));
+  EXPECT_EQ(bytes(settings.link_peer4[1]), (std::vector<int>{169, 254, 254, 1}));
+  EXPECT_EQ(bytes(settings.link_peer6[2]),
+            (std::vector<int>{0xfe, 0x80, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0x6a, 0x75, 0, 2}));
+  EXPECT_EQ(bytes(settings.link_peer4[3]), std::vector<int>(4)) << "there are two links";
+  EXPECT_EQ(settings.static_neighbour_count, 1);
+  EXPECT_EQ(settings.static_neighbours[0].mac[5], 9);
+}
+
+TEST(InstanceNic, NeedsAnAddress) {
+  const TempDir dir;
+  RunOptions options;
+  JunctionConfig config;
+  EXPECT_FALSE(MakeInstanceNic(config, options)->links.has_value()) << "none was asked for";
+  options.links = 1;
+  options.links_path = dir.File("links.sock");
+  EXPECT_FALSE(MakeInstanceNic(config, options).has_value());
+  config.host_addr = 0x0a3e0002;
+  config.kthreads = 200;
+  const auto nic = MakeInstanceNic(config, options);
+  ASSERT_TRUE(nic.has_value()) << nic.error().message;
+  EXPECT_EQ(nic->descriptors().geometry.port_count, 2);
+  EXPECT_EQ(nic->descriptors().geometry.queue_pair_count, kMaxQueuePairs);
 }
 
 TEST(StatusFile, ReplacesTheOldOneAsAWhole) {
@@ -131,6 +181,44 @@ TEST(Notifier, MissesWhoIsNotThere) {
   EXPECT_FALSE(Notifier(std::string(200, 'x')).Send("{}"));
   EXPECT_FALSE(Notifier("").Send("{}"));
   EXPECT_FALSE(Notifier("").is_wanted());
+}
+
+// With a NIC a port is the instance's own: there is no host socket that could be looked at, nor one that could be another's.
+TEST(ListenWatcher, BelievesAnInstanceWithANicOfItsOwnPorts) {
+  const TempDir dir;
+  sockaddr_un address{};
+  address.sun_family = AF_UNIX;
+  const std::string path = dir.File("notify.sock");
+  path.copy(address.sun_path, sizeof(address.sun_path) - 1);
+  const UniqueFd server(socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0));
+  ASSERT_EQ(bind(server.get(), reinterpret_cast<sockaddr*>(&address), sizeof(address)), 0);
+  ASSERT_EQ(listen(server.get(), 4), 0);
+  const auto control = CreateControlFile(dir.File("control"), {});
+  ASSERT_TRUE(control.has_value());
+  const auto claim = [&](size_t slot, uint16_t guest_port, uint16_t host_port) {
+    ControlPort& port = control->block->ports[slot];
+    port.host_port = host_port;
+    port.protocol = IPPROTO_TCP;
+    port.listening = 1;
+    port.guest_port = guest_port;
+  };
+  claim(0, 80, 6379);  // not a port of its own
+  claim(1, 8080, 8080);
+  const Notifier notifier(path);
+  ListenWatcher watcher("i", *control, {}, std::nullopt, notifier);
+  std::thread thread([&] { watcher.Run(); });
+  const UniqueFd connection(accept(server.get(), nullptr, nullptr));
+  char text[512];
+  const ssize_t size = read(connection.get(), text, sizeof(text));
+  const std::string event(text, static_cast<size_t>(std::max<ssize_t>(size, 0)));
+  EXPECT_NE(event.find(R"("event":"listening")"), std::string::npos) << event;
+  EXPECT_NE(event.find(R"("guestPort":8080,"hostPort":8080)"), std::string::npos) << event;
+  // It ends when there is no block any more.
+  ASSERT_EQ(ftruncate(control->fd.get(), 8), 0);
+  ASSERT_EQ(ftruncate(control->fd.get(), sizeof(ControlBlock)), 0);
+  control->block->listen_seq.fetch_add(1);
+  syscall(SYS_futex, &control->block->listen_seq, FUTEX_WAKE, 1, nullptr, nullptr, 0);
+  thread.join();
 }
 
 TEST(SandboxFiles, RenderCpusAndHosts) {

@@ -8,6 +8,7 @@
 #include <utility>
 
 #include "base/parse_number.h"
+#include "nic/nic_layout.h"
 
 namespace junction {
 namespace {
@@ -23,10 +24,11 @@ struct Option {
   Problem (*take)(RunOptions&, const std::string& value);
 };
 
-constexpr size_t kMaxHostname_bytes = 63;      // a DNS label; Linux allows 64
-constexpr uint32_t kUidRange = 65536;          // ids of one instance
-constexpr uint32_t kMaxLogLevel = 7;           // as in the configuration
-constexpr uint64_t kMinLog_bytes = 64 * 1024;  // two files of two lines of the greatest length
+constexpr size_t kMaxHostname_bytes = 63;         // a DNS label; Linux allows 64
+constexpr uint32_t kUidRange = 65536;             // ids of one instance
+constexpr uint32_t kMaxLinks = kMaxNicPorts - 1;  // besides the uplink
+constexpr uint32_t kMaxLogLevel = 7;              // as in the configuration
+constexpr uint64_t kMinLog_bytes = 64 * 1024;     // two files of two lines of the greatest length
 
 bool IsNameCharacter(char c) {
   return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '-' || c == '_' || c == '.';
@@ -140,6 +142,15 @@ Problem TakeLogLevel(RunOptions& options, const std::string& value) {
   return problem;
 }
 
+Problem TakeLinks(RunOptions& options, const std::string& value) {
+  uint32_t links = 0;
+  auto problem = TakeInRange(links, value, 0U, kMaxLinks);
+  if (!problem) {
+    options.links = links;
+  }
+  return problem;
+}
+
 constexpr Option kOptions[] = {
     {"name", "ID", false, "name of the instance in events and messages", TakeName<&RunOptions::name, 253>},
     {"hostname", "NAME", false, "the guest's host name (default: junction)",
@@ -172,6 +183,13 @@ constexpr Option kOptions[] = {
      "folder for log, log.1 and status.json (default: run in the foreground with the caller's stdio)",
      TakePath<&RunOptions::instance_dir>},
     {"control", "FILE", false, "where to make the shared control block", TakePath<&RunOptions::control_path>},
+    {"links", "N", false,
+     "the instance has a NIC with an uplink and N links; CONFIG says its addresses (default: no NIC)", TakeLinks},
+    {"links_path", "SOCKET", false, "where peers of the NIC attach (default: links.sock in --instance_dir)",
+     TakePath<&RunOptions::links_path>},
+    {"netns", "FILE", false,
+     "with --links: an empty network namespace for the instance's processes (default: a new one, which takes longer)",
+     TakeAbsolutePath<&RunOptions::netns_path>},
     {"plan_dir", "DIR", false, "patch plans of the image's programs, made by junction_plan",
      TakeAbsolutePath<&RunOptions::plan_dir>},
     {"notify", "SOCKET", false, "unix stream socket that gets a line of JSON per life-cycle event",
@@ -193,9 +211,9 @@ constexpr Option kOptions[] = {
 };
 
 // What a clone has of its template.
-constexpr std::string_view kTemplatesOwn[] = {"hostname", "chroot_path", "env",      "env_file",
-                                              "uid",      "gid",         "uid_base", "cwd",
-                                              "mount",    "host",        "plan_dir", "scratch_max_bytes"};
+constexpr std::string_view kTemplatesOwn[] = {"hostname", "chroot_path",       "env",  "env_file", "uid",
+                                              "gid",      "uid_base",          "cwd",  "mount",    "host",
+                                              "plan_dir", "scratch_max_bytes", "netns"};
 
 // What goes with a further program of an instance: all else is the instance's.
 constexpr std::string_view kAdditionsOwn[] = {"add_to", "attach", "cwd", "env", "env_file", "name", "notify"};
@@ -290,12 +308,26 @@ class ArgumentReader {
     if (options.has_attach && options.add_to.empty()) {
       faults.push_back("--attach goes with --add_to only");
     }
+    CheckLinks();
     if (!options.clone_of.empty()) {
       CheckClone();
     } else if (options.program.empty()) {
       faults.push_back(has_separator_ ? "no program behind '--'" : "'-- program [args...]' is missing");
     } else if (options.program[0].empty()) {
       faults.push_back("the program's name is empty");
+    }
+  }
+
+  void CheckLinks() {
+    if (!options.links) {
+      if (!options.links_path.empty() || !options.netns_path.empty()) {
+        faults.push_back("--links_path and --netns go with --links only");
+      }
+    } else if (options.links_path.empty()) {
+      if (options.instance_dir.empty()) {
+        faults.push_back("--links needs --links_path or --instance_dir");
+      }
+      options.links_path = options.instance_dir + "/links.sock";
     }
   }
 

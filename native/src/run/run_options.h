@@ -46,7 +46,10 @@ struct RunOptions {
   std::string instance_dir;  // empty: in the foreground, with the caller's stdio
   std::string control_path;  // empty: an unnamed file
   std::string notify_path;
-  std::string plan_dir;  // empty: each start scans what it loads
+  std::optional<uint32_t> links;  // the instance has a NIC, with an uplink and so many links
+  std::string links_path;         // where peers attach; set if links is
+  std::string netns_path;         // an empty network namespace; empty: one is made for each instance with a NIC
+  std::string plan_dir;           // empty: each start scans what it loads
   std::vector<std::string> cgroup_dirs;
   uint64_t log_max_bytes = 8 * 1024 * 1024;
   uint64_t scratch_max_bytes = 512 * 1024 * 1024;

@@ -107,6 +107,22 @@ TEST(RunOptions, ReportsAllFaultsTogether) {
   EXPECT_EQ(faults[7], "'-- program [args...]' is missing");
 }
 
+TEST(RunOptions, ANicHasASocketForItsPeers) {
+  const auto options = ParseRunOptions({"c", "--links", "2", "--instance_dir", "/i", "--netns", "/n", "--", "p"});
+  ASSERT_TRUE(options.has_value()) << options.error()[0];
+  EXPECT_EQ(options->links, 2);
+  EXPECT_EQ(options->links_path, "/i/links.sock");
+  EXPECT_EQ(options->netns_path, "/n");
+  EXPECT_EQ(ParseRunOptions({"c", "--links", "0", "--links_path", "l", "--", "p"})->links_path, "l");
+  EXPECT_FALSE(ParseRunOptions({"c", "--", "p"})->links.has_value());
+  EXPECT_EQ(Faults({"c", "--links", "8", "--instance_dir", "/i", "--", "p"}).size(), 1);
+  EXPECT_EQ(Faults({"c", "--links", "1", "--", "p"}).size(), 1) << "no place for the socket";
+  EXPECT_EQ(Faults({"c", "--links_path", "l", "--", "p"}).size(), 1);
+  EXPECT_EQ(Faults({"c", "--netns", "/n", "--", "p"}).size(), 1);
+  EXPECT_EQ(Faults({"c", "--links", "1", "--links_path", "l", "--netns", "/n", "--clone_of", "t"}).size(), 1);
+  EXPECT_EQ(Faults({"--links", "1", "--links_path", "l", "--add_to", "t", "--", "p"}).size(), 2);
+}
+
 TEST(RunOptions, ACloneTakesNoProgramAndNothingThatIsItsTemplates) {
   const auto options = ParseRunOptions({"c", "--clone-of", "dir", "--control", "f", "--cgroup", "/c"});
   ASSERT_TRUE(options.has_value()) << options.error()[0];

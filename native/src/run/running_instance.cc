@@ -58,6 +58,7 @@ Result<RunningInstance> FindRunningInstance(const std::string& dir) {
   found.uid_base = static_cast<uint32_t>(*uid_base);
   found.host_uid = static_cast<uint32_t>(*uid);
   found.host_gid = static_cast<uint32_t>(*gid);
+  found.has_nic = status->Find("linksPath") != nullptr;
   // Looked at after the descriptor is there: from then on the number is nobody else's.
   const auto now = StartTimeTicks(found.pid);
   if (!found.pid_fd.valid() || !now || *now != *ticks) {

@@ -18,6 +18,7 @@ struct RunningInstance {
   uint32_t uid_base = 0;
   uint32_t host_uid = 0;  // of its guest, on the host
   uint32_t host_gid = 0;
+  bool has_nic = false;
 };
 
 /// Looks the instance up whose --instance_dir is `dir`. Fails if it does not run (any more).

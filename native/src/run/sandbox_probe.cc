@@ -175,6 +175,24 @@ int Listen(uint16_t port) {
   WaitForSignals();
 }
 
+// Whether a listener of the host can be reached: by its port of loopback, or by its abstract name.
+int Reach(uint16_t port) {
+  sockaddr_in address{};
+  address.sin_family = AF_INET;
+  address.sin_port = htons(port);
+  address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+  const int fd = socket(AF_INET, SOCK_STREAM, 0);
+  const bool is_reached = connect(fd, reinterpret_cast<sockaddr*>(&address), sizeof(address)) == 0;
+  printf("loopback: %s\n", is_reached ? "reached" : "not reached");
+  sockaddr_un name{};
+  name.sun_family = AF_UNIX;
+  const int length = std::snprintf(name.sun_path + 1, sizeof(name.sun_path) - 1, "junction-reach-%u", port);
+  const int local = socket(AF_UNIX, SOCK_STREAM, 0);
+  const auto size = static_cast<socklen_t>(offsetof(sockaddr_un, sun_path) + 1 + static_cast<size_t>(length));
+  printf("abstract: %s\n", connect(local, reinterpret_cast<sockaddr*>(&name), size) == 0 ? "reached" : "not reached");
+  return 0;
+}
+
 constexpr char kMeetingSocket[] = "/tmp/meeting.sock";
 constexpr char kMeetingFifo[] = "/tmp/meeting.fifo";
 
@@ -265,6 +283,7 @@ int main(int argc, char** argv) {
   if (action == "spin") Spin();
   if (action == "kill") return kill(std::atoi(operand), SIGKILL) == 0 ? 0 : errno;
   if (action == "eat") return EatMemory();
+  if (action == "reach") return Reach(static_cast<uint16_t>(std::atoi(operand)));
   if (action == "listen") return Listen(static_cast<uint16_t>(std::atoi(operand)));
   std::fprintf(stderr, "unknown action\n");
   return 2;

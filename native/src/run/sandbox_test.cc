@@ -3,6 +3,7 @@
 #include <arpa/inet.h>
 #include <netinet/in.h>
 #include <poll.h>
+#include <sched.h>
 #include <sys/mount.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
@@ -21,6 +22,7 @@
 
 #include "base/parse_number.h"
 #include "base/test_files.h"
+#include "nic/attachment.h"
 #include "run/instance_fixture.h"
 
 namespace junction {
@@ -410,6 +412,188 @@ TEST_F(SandboxTest, TellsOfAListeningPort) {
   EXPECT_EQ(connect(client.get(), reinterpret_cast<sockaddr*>(&address), sizeof(address)), 0);
   instance->Signal(SIGTERM);
   EXPECT_EQ(instance->Finish(), 128 + SIGTERM);
+}
+
+// An instance with a NIC. What comes through it is the Junction kernel's and tested there.
+class NicTest : public SandboxTest {
+ protected:
+  void SetUp() override {
+    signal(SIGPIPE, SIG_IGN);  // as each peer of a NIC
+    SandboxTest::SetUp();
+    config_ = dir_.Write("config", "runtime_kthreads 2\nhost_addr 10.62.0.2\nhost_netmask 255.255.0.0\n");
+  }
+
+  Args Options(const Args& more = {}) const {
+    Args options = {"--links", "2", "--instance_dir", dir_.File("instance")};
+    options.insert(options.end(), more.begin(), more.end());
+    return options;
+  }
+  std::string Log() const { return Slurp(dir_.File("instance/log")); }
+  std::string links_path() const { return dir_.File("instance/links.sock"); }
+
+  // Waits for the instance's first line and its status.
+  void AwaitReady() const {
+    for (int i = 0; i < kPatience_ms && !(Has(Log(), "ready") && Has(Status(), "running")); ++i) {
+      usleep(1000);
+    }
+    ASSERT_TRUE(Has(Log(), "ready") && Has(Status(), "running")) << Log() << Status();
+  }
+  std::string GuestNetwork() const {
+    return std::filesystem::read_symlink("/proc/" + Field(Status(), "pid") + "/ns/net");
+  }
+};
+
+// A TCP listener on 127.0.0.1 and one with an abstract name made from its port.
+class HostListeners {
+ public:
+  HostListeners() {
+    sockaddr_in address{};
+    address.sin_family = AF_INET;
+    address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+    socklen_t size = sizeof(address);
+    EXPECT_EQ(bind(tcp_.get(), reinterpret_cast<sockaddr*>(&address), size), 0);
+    EXPECT_EQ(listen(tcp_.get(), 4), 0);
+    EXPECT_EQ(getsockname(tcp_.get(), reinterpret_cast<sockaddr*>(&address), &size), 0);
+    port = ntohs(address.sin_port);
+    sockaddr_un name{};
+    name.sun_family = AF_UNIX;
+    const int length = snprintf(name.sun_path + 1, sizeof(name.sun_path) - 1, "junction-reach-%u", port);
+    size = static_cast<socklen_t>(offsetof(sockaddr_un, sun_path) + 1 + static_cast<size_t>(length));
+    EXPECT_EQ(bind(local_.get(), reinterpret_cast<sockaddr*>(&name), size), 0);
+    EXPECT_EQ(listen(local_.get(), 4), 0);
+  }
+  uint16_t port = 0;
+
+ private:
+  UniqueFd tcp_{socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0)};
+  UniqueFd local_{socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0)};
+};
+
+TEST_F(NicTest, HasNoneOfTheHostsNetwork) {
+  const HostListeners listeners;
+  const std::string port = std::to_string(listeners.port);
+  EXPECT_TRUE(Has(Output({}, {"reach", port}), "loopback: reached")) << "the listener is there, without a NIC";
+  EXPECT_EQ(Output({"--links", "1", "--links_path", dir_.File("l.sock")}, {"reach", port}),
+            "loopback: not reached\nabstract: not reached\n");
+}
+
+TEST_F(NicTest, IsInANetworkOfItsOwnOrTheOneGiven) {
+  {
+    const auto instance = Start(Options(), {"wait"});
+    AwaitReady();
+    EXPECT_NE(GuestNetwork(), std::filesystem::read_symlink("/proc/self/ns/net").string());
+    const std::string devices = Slurp("/proc/" + Field(Status(), "pid") + "/net/dev");
+    EXPECT_TRUE(Has(devices, "lo:")) << devices;
+    EXPECT_EQ(std::count(devices.begin(), devices.end(), ':'), 1) << devices;
+    instance->Signal(SIGTERM);
+    EXPECT_EQ(instance->Finish(), 128 + SIGTERM);
+  }
+  // A namespace that lives by a file, as junctiond makes one.
+  const std::string file = dir_.Write("netns", "");
+  const pid_t maker = fork();
+  ASSERT_GE(maker, 0);
+  if (maker == 0) {
+    _exit(unshare(CLONE_NEWNET) == 0 && mount("/proc/self/ns/net", file.c_str(), nullptr, MS_BIND, nullptr) == 0 ? 0
+                                                                                                                 : 1);
+  }
+  int status = 0;
+  ASSERT_EQ(waitpid(maker, &status, 0), maker);
+  ASSERT_EQ(status, 0);
+  struct stat info{};
+  ASSERT_EQ(stat(file.c_str(), &info), 0);
+  const auto instance = Start(Options({"--netns", file}), {"wait"});
+  AwaitReady();
+  EXPECT_EQ(GuestNetwork(), "net:[" + std::to_string(info.st_ino) + "]");
+  instance->Signal(SIGTERM);
+  EXPECT_EQ(instance->Finish(), 128 + SIGTERM);
+  EXPECT_EQ(umount2(file.c_str(), MNT_DETACH), 0);
+}
+
+TEST_F(NicTest, LeasesItsPorts) {
+  const auto instance = Start(Options(), {"wait"});
+  AwaitReady();
+  EXPECT_EQ(Field(Status(), "linksPath"), links_path());
+  auto link = NicAttachment::Open(links_path(), AttachKind::kLink, kPatience_ms);
+  ASSERT_TRUE(link.has_value()) << link.error().message;
+  EXPECT_EQ(link->answer().port, 1);
+  EXPECT_EQ(link->view().geometry.port_count, 3);
+  EXPECT_EQ(link->view().geometry.queue_pair_count, 2);
+  EXPECT_EQ(link->answer().instance_mac[1], 0x6a);
+  EXPECT_EQ(link->answer().instance_ip4[0], 10);
+  EXPECT_EQ(link->answer().peer_ip4[3], 1);
+  EXPECT_EQ(link->view().header().ports[1].generation.load(), 1);
+  EXPECT_TRUE(NicAttachment::Open(links_path(), AttachKind::kUplink, kPatience_ms).has_value());
+  const auto second = NicAttachment::Open(links_path(), AttachKind::kLink, kPatience_ms);
+  ASSERT_TRUE(second.has_value());
+  EXPECT_EQ(NicAttachment::Open(links_path(), AttachKind::kLink, kPatience_ms).error().code, EBUSY);
+  *link = NicAttachment();
+  for (int i = 0; i < kPatience_ms && second->view().header().ports[1].generation.load() != 2; ++i) {
+    usleep(1000);
+  }
+  EXPECT_TRUE(NicAttachment::Open(links_path(), AttachKind::kLink, kPatience_ms).has_value());
+  instance->Signal(SIGTERM);
+  EXPECT_EQ(instance->Finish(), 128 + SIGTERM);
+  pollfd lease = {.fd = second->lease_fd(), .events = POLLIN, .revents = 0};
+  EXPECT_EQ(poll(&lease, 1, kPatience_ms), 1);
+  EXPECT_NE(lease.revents & POLLHUP, 0);
+  EXPECT_EQ(NicAttachment::Open(links_path(), AttachKind::kLink, kPatience_ms).error().code, ENOENT);
+  second->RingInstance();  // nobody there, and SIGPIPE is ignored
+}
+
+TEST_F(NicTest, ShowsTheGuestNoneOfItsDescriptors) {
+  EXPECT_EQ(Output({"--links", "1", "--links_path", dir_.File("l.sock")}, {"fds"}), "fd 0\nfd 1\nfd 2\n");
+}
+
+TEST_F(NicTest, TakesFurtherPrograms) {
+  const auto first = Start(Options(), {"wait"});
+  AwaitReady();
+  Instance second({JUNCTION_RUN, "--add_to", dir_.File("instance"), "--attach", "--", "/bin/probe", "exit", "7"}, {});
+  EXPECT_EQ(second.Finish(), 7) << second.errors;
+  first->Signal(SIGTERM);
+  EXPECT_EQ(first->Finish(), 128 + SIGTERM);
+}
+
+TEST_F(NicTest, ACloneHasOneOfItsOwn) {
+  const auto from = Start(Options(), {"wait"});
+  AwaitReady();
+  const std::string clone_config =
+      dir_.Write("clone-config", "runtime_kthreads 2\nhost_addr 10.62.0.3\nhost_netmask 255.255.0.0\n");
+  std::filesystem::create_directories(dir_.File("clone"));
+  const Args args = {JUNCTION_RUN,     clone_config,       "--clone_of", dir_.File("instance"),
+                     "--instance_dir", dir_.File("clone"), "--control",  dir_.File("clone/control")};
+  {
+    Instance without(args, {});
+    EXPECT_EQ(without.Finish(), 125);
+    EXPECT_TRUE(Has(without.errors, "its clones need --links")) << without.errors;
+  }
+  Args with_links = args;
+  with_links.insert(with_links.end(), {"--links", "2"});
+  Instance clone(with_links, {});
+  const auto status = [&] { return Slurp(dir_.File("clone/status.json")); };
+  for (int i = 0; i < kPatience_ms && Field(status(), "linksPath").empty(); ++i) {
+    usleep(1000);
+  }
+  ASSERT_EQ(Field(status(), "state"), "running") << status();
+  const auto link = NicAttachment::Open(dir_.File("clone/links.sock"), AttachKind::kLink, kPatience_ms);
+  ASSERT_TRUE(link.has_value()) << link.error().message;
+  EXPECT_EQ(link->answer().instance_ip4[3], 3);
+  EXPECT_EQ(link->view().settings().ip4[3], 3);
+  const auto templates = NicAttachment::Open(links_path(), AttachKind::kUplink, kPatience_ms);
+  ASSERT_TRUE(templates.has_value()) << templates.error().message;
+  EXPECT_EQ(templates->answer().instance_ip4[3], 2);
+  EXPECT_EQ(templates->view().header().ports[1].generation.load(), 0) << "that link is the clone's";
+  clone.Signal(SIGTERM);
+  EXPECT_EQ(clone.Finish(), 128 + SIGTERM) << clone.errors;
+  EXPECT_FALSE(std::filesystem::exists(dir_.File("clone/links.sock")));
+  from->Signal(SIGTERM);
+  EXPECT_EQ(from->Finish(), 128 + SIGTERM);
+}
+
+TEST_F(NicTest, NeedsAnAddress) {
+  dir_.Write("config", "runtime_kthreads 1\n");
+  const auto instance = Start({"--links", "1", "--links_path", dir_.File("l.sock")}, {"exit", "0"});
+  EXPECT_EQ(instance->Finish(), 125);
+  EXPECT_TRUE(Has(instance->errors, "host_addr")) << instance->errors;
 }
 
 // A memory cgroup of a test's own, v1 or v2, whichever the host has.

@@ -146,6 +146,20 @@ TEST_F(GuestFilter, AdmitsInternetLocalAndRouteSocketsOnly) {
   EXPECT_EQ(answer(AF_ALG, SOCK_SEQPACKET, 0), kRefusedWith(EAFNOSUPPORT));
 }
 
+TEST_F(GuestFilter, WithANicAdmitsLocalSocketsOnly) {
+  program_ = BuildSeccompFilter(GuestSyscallsWithNic());
+  EXPECT_EQ(Answer({SYS_socket, {AF_UNIX, SOCK_STREAM, 0}}), SECCOMP_RET_ALLOW);
+  for (const int family : {AF_INET, AF_INET6, AF_NETLINK, AF_PACKET}) {
+    EXPECT_EQ(Answer({SYS_socket, {static_cast<uint64_t>(family), SOCK_STREAM, 0}}), SECCOMP_RET_ERRNO | EAFNOSUPPORT);
+  }
+  const auto rows = HostSyscalls(HostRole::kGuest);
+  ASSERT_EQ(GuestSyscallsWithNic().size(), rows.size());
+  for (size_t i = 0; i < rows.size(); ++i) {
+    EXPECT_EQ(GuestSyscallsWithNic()[i].number, rows[i].number);
+    EXPECT_EQ(GuestSyscallsWithNic()[i].limits == rows[i].limits, rows[i].number != SYS_socket) << rows[i].name;
+  }
+}
+
 TEST_F(GuestFilter, LimitsArgumentsOfTheOthers) {
   EXPECT_EQ(Answer({SYS_ioctl, {0, TCGETS}}), SECCOMP_RET_ALLOW);
   EXPECT_EQ(Answer({SYS_ioctl, {0, SIOCGIFINDEX}}), SECCOMP_RET_ALLOW);

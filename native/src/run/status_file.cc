@@ -27,6 +27,9 @@ std::string StatusJson(const InstanceStatus& status) {
       .Signed("uidBase", status.owner.uid_base)
       .Signed("hostUid", status.owner.host_uid)
       .Signed("hostGid", status.owner.host_gid);
+  if (!status.links_path.empty()) {
+    json.String("linksPath", status.links_path);
+  }
   if (status.exit) {
     json.DecimalString("exitedAtNs", status.exit->exited_at_ns)
         .Signed("exitCode", status.exit->exit_code)

@@ -35,6 +35,7 @@ struct InstanceStatus {
   uint64_t monitor_start_time_ticks = 0;
   uint64_t started_at_ns = 0;                    // since 1970
   GuestOwner owner = {};                         // for who clones it
+  std::string links_path = {};                   // where peers of its NIC attach; empty: it has none
   std::optional<GuestExit> exit = std::nullopt;  // set: the state is "exited"
 };
 

@@ -13,6 +13,10 @@
 //   0x2f10'0000'0000 +-------------------------+
 //                    | control block           |  64 KiB, shared with the host
 //                    +-------------------------+
+//
+//   0x2f20'0000'0000 +-------------------------+
+//                    | NIC                     |  shared with its peers (nic/nic_layout.h), if the instance has one
+//   0x2f20'2000'0000 +-------------------------+
 #pragma once
 
 #include <cstdint>
@@ -25,7 +29,9 @@ inline constexpr uint64_t kFixedAreaHigh = 0x76000000;
 inline constexpr uint64_t kArenaLow = 0x2f0000000000;
 inline constexpr uint64_t kArenaSize_bytes = 0x1000000000;  // 64 GiB of addresses; pages come as they are used
 inline constexpr uint64_t kControlBlockAddress = kArenaLow + kArenaSize_bytes;
+inline constexpr uint64_t kNicAddress = 0x2f2000000000;
+inline constexpr uint64_t kNicMax_bytes = 0x20000000;  // more than the largest geometry needs
 inline constexpr uint64_t kKernelAreaLow = kArenaLow;
-inline constexpr uint64_t kKernelAreaHigh = kControlBlockAddress + 0x10000;
+inline constexpr uint64_t kKernelAreaHigh = kNicAddress + kNicMax_bytes;
 
 }  // namespace junction

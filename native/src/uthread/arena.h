@@ -18,6 +18,7 @@
 
 #include "uthread/address_map.h"
 #include "uthread/kernel_lock.h"
+#include "uthread/net_keeper.h"
 #include "base/list.h"
 
 namespace junction {
@@ -47,9 +48,19 @@ struct ArenaHeader {
   void* kernel_root;                     // the kernel layer's own root object (kernel/instance.h)
   std::atomic<uint32_t> clone_progress;  // kernel/clone/clone_steps.h
   VectorFormat vector_format;
+  ControlIdle* idle_counters;  // in the control block
+  NetKeeper net;
 };
 
 inline ArenaHeader& Arena() { return *reinterpret_cast<ArenaHeader*>(kArenaLow); }
+
+/// One more of what ControlIdle counts. Kernel lock held, but for `parks`, where a lost count does no harm.
+inline void Count(std::atomic<uint64_t> ControlIdle::* counter, uint64_t count = 1) {
+  if (ControlIdle* const counters = Arena().idle_counters; counters != nullptr) {
+    std::atomic<uint64_t>& value = counters->*counter;
+    value.store(value.load(std::memory_order_relaxed) + count, std::memory_order_relaxed);
+  }
+}
 
 /// Maps the arena of descriptor `memfd` at its address; a fresh (all zero) one is initialised. 0 or -errno.
 int64_t MapArena(int memfd);

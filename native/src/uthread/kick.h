@@ -2,6 +2,7 @@
 // Getting another kthread's attention. Inside of the uthread layer.
 #pragma once
 
+#include "uthread/arena.h"
 #include "uthread/uthread.h"
 
 namespace junction {
@@ -16,7 +17,8 @@ void WakeLater(Kthread& kthread);
 inline bool MustArmTick(const Kthread& kthread) {
   const UthreadGroup& group = *kthread.group;
   return (group.ready_count != 0 && !kthread.tick_ends_quantum) ||
-         group.timers.NextDeadline_ns() < kthread.tick_deadline_ns;
+         group.timers.NextDeadline_ns() < kthread.tick_deadline_ns ||
+         (kthread.tick_deadline_ns == kNever && Arena().net.needs_tick());
 }
 
 /// The oldest ready uthread of `group`, or null. Kernel lock held.
@@ -25,10 +27,15 @@ Uthread* TakeReady(UthreadGroup& group);
 /// Uthreads have waited for a whole tick: gets another kthread to run them, a parked one or, up to the limit, a new one. Kernel lock held.
 void SpreadOut(UthreadGroup& group);
 
-/// True if guest code must not run without end: others are ready, wait for a time, or wait for the host, which only ticks ask then.
-/// Kernel lock held.
+/// A parked kthread of the group, woken so that it sees to the NIC while the others run guest code; none if all run. Kernel lock held.
+void WakeToKeepNet(UthreadGroup& group);
+bool HasParkedKthread(const UthreadGroup& group);
+
+/// True if guest code must not run without end: others are ready, wait for a time, or wait for the host or the NIC, which only ticks ask
+/// then. Kernel lock held.
 inline bool NeedsTick(const UthreadGroup& group) {
-  return group.ready_count != 0 || group.timers.root != nullptr || g_uthread_hooks.has_host_waiters();
+  return group.ready_count != 0 || group.timers.root != nullptr || g_uthread_hooks.has_host_waiters() ||
+         Arena().net.needs_tick();
 }
 
 /// True if uthreads that wait could run elsewhere. Kernel lock held.

@@ -11,7 +11,9 @@
 #include <csignal>
 #include <ctime>
 
+#include "nic/nic_layout.h"
 #include "uthread/arena.h"
+#include "uthread/clock.h"
 #include "uthread/host_call.h"
 #include "uthread/kick.h"
 #include "uthread/leave.h"
@@ -41,9 +43,38 @@ timespec ToTimespec(uint64_t duration_ns) {
   return {static_cast<time_t>(duration_ns / kSecond_ns), static_cast<long>(duration_ns % kSecond_ns)};
 }
 
+bool HasNews(const Kthread& kthread) {
+  return (kthread.attention.load(std::memory_order_relaxed) &
+          (kAttentionHostSignal | kAttentionTick | kAttentionRequest)) != 0;
+}
+
+bool WasWoken(const Kthread& kthread) {
+  return kthread.park_word.load(std::memory_order_acquire) != 0 || HasNews(kthread);
+}
+
+// Sleeps so that peers of the NIC can wake it too. Who wakes us sets park_word or the attention word before it touches the doorbell, and our
+// own signal handlers disarm it: so nothing comes between the look and the sleep.
+void ParkOnDoorbell(Kthread& kthread, uint64_t timeout_ns, const timespec* timeout) {
+  NetKeeper& net = Arena().net;
+  const auto has_cause = [&kthread]() { return WasWoken(kthread) || g_uthread_hooks.has_net_news(); };
+  bool is_done = false;
+  if (kthread.parks_in_poller) {
+    ArmDoorbell(net, true);
+    is_done = has_cause() || g_uthread_hooks.poll_host(timeout_ns);
+  }
+  if (!is_done) {
+    ArmDoorbell(net, false);
+    if (!has_cause()) {
+      HostCall(SYS_futex, net.doorbell, FUTEX_WAIT, kInFutex, timeout);
+    }
+  }
+  DisarmDoorbell(net);
+}
+
 // Host wait until somebody wakes this kthread or the nearest timer is due. Kernel lock not held.
 void ParkOnHost(Kthread& kthread, uint64_t deadline_ns) {
   ++kthread.parks;
+  Count(&ControlIdle::parks);
   uint64_t timeout_ns = kNever;
   if (deadline_ns != kNever) {
     const uint64_t now_ns = MonotonicNow_ns();
@@ -52,11 +83,16 @@ void ParkOnHost(Kthread& kthread, uint64_t deadline_ns) {
     }
     timeout_ns = deadline_ns - now_ns;
   }
+  const timespec timeout = ToTimespec(timeout_ns);
+  const timespec* const limit = timeout_ns == kNever ? nullptr : &timeout;
+  if (kthread.keeps_net.load(std::memory_order_relaxed) != 0) {
+    ParkOnDoorbell(kthread, timeout_ns, limit);
+    return;
+  }
   if (kthread.parks_in_poller && g_uthread_hooks.poll_host(timeout_ns)) {
     return;
   }
-  const timespec timeout = ToTimespec(timeout_ns);
-  HostCall(SYS_futex, &kthread.park_word, FUTEX_WAIT, 0, timeout_ns == kNever ? nullptr : &timeout);
+  HostCall(SYS_futex, &kthread.park_word, FUTEX_WAIT, 0, limit);
 }
 
 // A wake-up on another core takes 3 to 50 us (FACTS.md), a look at a word that the other core writes a tenth of one. So where the instance
@@ -67,13 +103,13 @@ constexpr uint32_t kMostVainSpins = 10;
 constexpr uint32_t kLooksPerClock = 16;
 constexpr uint32_t kFirstSpin = 16;  // waits; most short-lived processes never get there
 
-bool HasNews(const Kthread& kthread) {
-  return (kthread.attention.load(std::memory_order_relaxed) &
-          (kAttentionHostSignal | kAttentionTick | kAttentionRequest)) != 0;
-}
-
 // Kernel lock held.
 bool MaySpin(Kthread& kthread) {
+  if (kthread.keeps_net.load(std::memory_order_relaxed) != 0) {
+    // Even with one core: the frames come from another one. net_keeper.h has the reasons for and against.
+    const NetKeeper& net = Arena().net;
+    return net.spin_ns != 0 && net.predictor.ShouldSpin();
+  }
   if (kthread.group->kthread_limit < 2 || kthread.parks_in_poller) {
     return false;
   }
@@ -86,24 +122,36 @@ bool MaySpin(Kthread& kthread) {
 
 // True if there is something to do; else the kthread has to park. Kernel lock not held.
 bool Spin(Kthread& kthread, uint64_t deadline_ns) {
-  const uint64_t latest_ns = MonotonicNow_ns() + kSpin_ns;
+  const bool keeps_net = kthread.keeps_net.load(std::memory_order_relaxed) != 0;
+  const uint64_t latest_ns = MonotonicNow_ns() + (keeps_net ? Arena().net.spin_ns : kSpin_ns);
   const uint64_t end_ns = deadline_ns < latest_ns ? deadline_ns : latest_ns;
   bool has_news = false;
   do {
     for (uint32_t i = 0; i < kLooksPerClock && !has_news; ++i) {
       __builtin_ia32_pause();
-      has_news = kthread.park_word.load(std::memory_order_acquire) != 0 || HasNews(kthread);
+      has_news = WasWoken(kthread) || (keeps_net && g_uthread_hooks.has_net_news());
     }
   } while (!has_news && MonotonicNow_ns() < end_ns);
   // Sequentially consistent, as WakeLater's accesses: either it sees the 0 and wakes us, or we see its park_word and do not park.
   kthread.is_spinning.store(0, std::memory_order_seq_cst);
-  if (has_news) {
+  return has_news;
+}
+
+// Kernel lock held.
+void LearnFromSpin(Kthread& kthread, bool was_hit) {
+  if (kthread.keeps_net.load(std::memory_order_relaxed) != 0) {
+    SpinPredictor& predictor = Arena().net.predictor;
+    was_hit ? predictor.Hit() : predictor.Vain();
+    Count(&ControlIdle::spins);
+    Count(&ControlIdle::spin_hits, was_hit ? 1 : 0);
+    return;
+  }
+  if (was_hit) {
     kthread.vain_spins = 0;
   } else if (kthread.vain_spins < kMostVainSpins) {
     ++kthread.vain_spins;
   }
-  kthread.waits_until_spin = has_news ? 0 : 1U << kthread.vain_spins;
-  return has_news;
+  kthread.waits_until_spin = was_hit ? 0 : 1U << kthread.vain_spins;
 }
 
 // One parked kthread of a group wakes for its timers; the others sleep on.
@@ -118,25 +166,51 @@ uint64_t DeadlineToKeep(Kthread& kthread) {
   return deadline_ns;
 }
 
+// What the kthread is to see to for all others while it sleeps. Returns until when it may. Kernel lock held.
+uint64_t TakeRoles(Kthread& kthread) {
+  NetKeeper& net = Arena().net;
+  const uint64_t deadline_ns = DeadlineToKeep(kthread);
+  const uint64_t net_deadline_ns = TakeNetTimers(net, kthread);
+  const bool keeps_net = TakeKeeping(net, kthread);
+  if (kthread.parks_in_poller && net.exists()) {
+    g_uthread_hooks.watch_net(keeps_net);
+  }
+  return net_deadline_ns < deadline_ns ? net_deadline_ns : deadline_ns;
+}
+
+// Kernel lock held.
+void GiveUpRoles(Kthread& kthread) {
+  StopKeeping(Arena().net, kthread);
+  if (kthread.group->timer_keeper == &kthread) {
+    kthread.group->timer_keeper = nullptr;
+  }
+}
+
 // Kernel lock held on entry and return.
 void Idle(Kthread& kthread) {
   kthread.parks_in_poller = g_uthread_hooks.has_host_waiters();
   kthread.park_word.store(0, std::memory_order_relaxed);
   kthread.is_parked = true;
-  const uint64_t deadline_ns = DeadlineToKeep(kthread);
+  const uint64_t deadline_ns = TakeRoles(kthread);
+  const uint64_t began_ns = kthread.keeps_net.load(std::memory_order_relaxed) != 0 ? MonotonicNow_ns() : kNever;
   // A signal that came before park_word was cleared has left its mark here.
   const bool has_news = HasNews(kthread);
   const bool spins = !has_news && MaySpin(kthread);
   kthread.is_spinning.store(spins ? 1 : 0, std::memory_order_relaxed);
   UnlockKernel();
-  if (!has_news && !(spins && Spin(kthread, deadline_ns))) {
+  const bool was_hit = spins && Spin(kthread, deadline_ns);
+  const bool parks = !has_news && !was_hit;
+  if (parks) {
     ParkOnHost(kthread, deadline_ns);
   }
   LockKernel();
   kthread.is_parked = false;
-  if (kthread.group->timer_keeper == &kthread) {
-    kthread.group->timer_keeper = nullptr;
+  if (spins) {
+    LearnFromSpin(kthread, was_hit);
+  } else if (parks && began_ns != kNever && g_uthread_hooks.has_net_news()) {
+    Arena().net.predictor.Slept(MonotonicNow_ns() - began_ns);
   }
+  GiveUpRoles(kthread);
 }
 
 void NoticeAttention(Kthread& kthread) {
@@ -211,6 +285,15 @@ Kthread* FindParked(const UthreadGroup& group) {
 
 }  // namespace
 
+bool HasParkedKthread(const UthreadGroup& group) { return group.kthread_limit > 1 && FindParked(group) != nullptr; }
+
+void WakeToKeepNet(UthreadGroup& group) {
+  if (Kthread* const parked = group.kthread_limit > 1 ? FindParked(group) : nullptr; parked != nullptr) {
+    parked->is_parked = false;
+    WakeLater(*parked);
+  }
+}
+
 bool CanSpreadOut(const UthreadGroup& group) {
   return group.kthread_limit > 1 && (group.kthread_count < group.kthread_limit || FindParked(group) != nullptr);
 }
@@ -282,10 +365,15 @@ void RunKthread(Kthread& kthread) {
     if (kthread.group->timers.root != nullptr) {
       kthread.group->timers.RunDue(MonotonicNow_ns());
     }
+    if (Arena().net.exists()) {
+      g_uthread_hooks.poll_net();
+    }
     Uthread* const next = TakeReady(*kthread.group);
     if (next == nullptr) {
       g_uthread_hooks.serve_requests(kthread, true);
-      Idle(kthread);
+      if (kthread.group->run_queue.empty()) {
+        Idle(kthread);
+      }
       continue;
     }
     next->state = UthreadState::kRunning;
@@ -363,7 +451,9 @@ void TakeWakes(Kthread& self, WakeBatch& batch) {
     Kthread& kthread = *self.wake_list[i];
     kthread.is_waking = false;
     const bool needs_kick = kthread.parks_in_poller || kthread.current != nullptr;
-    batch.wakes[i] = {needs_kick ? nullptr : &kthread.park_word, kthread.host_pid, kthread.host_tid};
+    const bool keeps_net = kthread.keeps_net.load(std::memory_order_relaxed) != 0;
+    std::atomic<uint32_t>* const word = keeps_net ? Arena().net.doorbell : &kthread.park_word;
+    batch.wakes[i] = {needs_kick ? nullptr : word, kthread.host_pid, kthread.host_tid};
   }
 }
 
@@ -373,6 +463,11 @@ void MakeWakes(const WakeBatch& batch) {
     if (wake.park_word == nullptr) {
       HostCall(SYS_tgkill, wake.host_pid, wake.host_tid, kKickSignal);
     } else {
+      if (wake.park_word == Arena().net.doorbell) {
+        // park_word is set; the exchange is a full barrier, so a keeper that arms the doorbell behind it sees that. Another keeper, if the
+        // one meant has woken meanwhile, is woken in vain.
+        wake.park_word->exchange(kAwake, std::memory_order_seq_cst);
+      }
       HostCall(SYS_futex, wake.park_word, FUTEX_WAKE, 1);
     }
   }

@@ -7,6 +7,7 @@
 #include <csignal>
 #include <ctime>
 
+#include "uthread/clock.h"
 #include "uthread/host_call.h"
 #include "uthread/kernel_lock.h"
 #include "uthread/kick.h"
@@ -54,6 +55,24 @@ bool HasWaitedForATick(const UthreadGroup& group) {
          JUNCTION_OWNER(const_cast<ListNode*>(oldest), Uthread, run_node)->ready_at_tick != group.ticks;
 }
 
+// For the NIC's sake alone a short one pays only if somebody can be woken who sees to it from then on.
+uint64_t Quantum_ns(const UthreadGroup& group) {
+  const bool is_for_uthreads = group.ready_count != 0 || g_uthread_hooks.has_host_waiters();
+  return (is_for_uthreads ? CanSpreadOut(group) : HasParkedKthread(group)) ? kSpreadTick_ns : kQuantum_ns;
+}
+
+// Guest code has run for a whole tick while nobody slept for the NIC: one who has nothing to do can, so that no more ticks are needed.
+void SeeToNet(UthreadGroup& group) {
+  NetKeeper& net = Arena().net;
+  if (!net.exists()) {
+    return;
+  }
+  g_uthread_hooks.poll_net();
+  if (net.keeper == nullptr) {
+    WakeToKeepNet(group);
+  }
+}
+
 void LoadOwnState(Kthread& kthread) {
   if (kthread.state_owner != kthread.current) {
     LoadMachineState(*kthread.current);
@@ -69,8 +88,10 @@ void ArmTick(Kthread& kthread) {
   }
   const uint64_t now_ns = MonotonicNow_ns();
   uint64_t deadline_ns = group.timers.NextDeadline_ns();
-  const uint64_t quantum_ns = CanSpreadOut(group) ? kSpreadTick_ns : kQuantum_ns;
-  if (deadline_ns > now_ns + quantum_ns && (group.ready_count != 0 || g_uthread_hooks.has_host_waiters())) {
+  const NetKeeper& net = Arena().net;
+  const uint64_t quantum_ns = Quantum_ns(group);
+  if (deadline_ns > now_ns + quantum_ns &&
+      (group.ready_count != 0 || g_uthread_hooks.has_host_waiters() || net.needs_tick())) {
     deadline_ns = now_ns + quantum_ns;
   }
   if (deadline_ns < now_ns + kShortestTick_ns) {
@@ -121,6 +142,8 @@ void junction_leave_slow() {
       SpreadOut(group);
     }
     ++group.ticks;
+    Count(&ControlIdle::ticks);
+    SeeToNet(group);
     if (g_uthread_hooks.has_host_waiters()) {
       const KernelUnlockGuard unlocked;
       g_uthread_hooks.poll_host(0);

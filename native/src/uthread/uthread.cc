@@ -19,6 +19,7 @@ namespace {
 
 constexpr uint64_t kStackCanary = 0x6b6e617261636b73ULL;
 constexpr uint32_t kSwitchesPerPoll = 32;
+constexpr uint32_t kSwitchesPerNetPoll = 8;
 
 uint64_t* CanaryOf(Uthread& uthread) {
   return reinterpret_cast<uint64_t*>(uthread.slot() + kUthreadObjectMax_bytes + kXsaveMax_bytes);
@@ -86,11 +87,20 @@ void PollHostNowAndThen(Kthread& kthread) {
   }
 }
 
+// While others are ready nobody comes to the idle loop, which would look at the NIC.
+void PollNetNowAndThen(Kthread& kthread) {
+  if (Arena().net.exists() && kthread.net_polls_due_in-- == 0) {
+    kthread.net_polls_due_in = kSwitchesPerNetPoll;
+    g_uthread_hooks.poll_net();
+  }
+}
+
 // The current uthread is blocked, or ready and queued.
 void SwitchAway() {
   Kthread& kthread = *CurrentKthread();
   Uthread& from = *kthread.current;
   PollHostNowAndThen(kthread);
+  PollNetNowAndThen(kthread);
   Uthread* const next = TakeReady(*kthread.group);
   if (next == &from) {
     from.state = UthreadState::kRunning;
@@ -146,9 +156,11 @@ void MakeReady(Uthread& uthread, WakeReason reason) {
   PushReady(uthread);
   UthreadGroup& group = *uthread.group;
   Kthread& self = *CurrentKthread();
-  if (self.group == &group && self.current != nullptr) {
-    // We may well park in a moment and run it right here, 50 times cheaper than on another core. If not, the tick sees it.
-    if (MustArmTick(self)) {
+  Arena().net.NoteWoken(group, *self.group);
+  if (self.group == &group) {
+    // We may well park in a moment and run it right here, 50 times cheaper than on another core. If not, the tick sees it. The idle loop
+    // takes it up at once.
+    if (self.current != nullptr && MustArmTick(self)) {
       self.attention.fetch_or(kAttentionArm, std::memory_order_relaxed);
     }
     return;

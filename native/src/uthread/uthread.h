@@ -164,6 +164,8 @@ struct Kthread {
   uint64_t parks;  // statistics: host waits
   uint64_t switches;
   uint32_t polls_due_in;             // switches until the host poller gets a look in, though uthreads are ready
+  uint32_t net_polls_due_in;         // the same for the NIC
+  std::atomic<uint32_t> keeps_net;   // it is NetKeeper::keeper: sleeps on the doorbell rather than on park_word; its signal handlers look
   bool is_waking;                    // in some kthread's wake_list already
   char* memory;                      // this object's arena block
   std::atomic<uint32_t> is_on_host;  // 0 once its host thread has left its stack for ever
@@ -262,6 +264,13 @@ struct UthreadHooks {
   void (*serve_requests)(Kthread& kthread, bool is_idle);
   /// A host thread has become `kthread`; no lock held.
   void (*kthread_attached)(Kthread& kthread);
+  /// Only with a NIC (NetKeeper::exists). Takes in what came and runs the stack's timers; bounded. With or without a current uthread. Kernel
+  /// lock held.
+  bool (*poll_net)();
+  /// A look at the rings without the lock.
+  bool (*has_net_news)();
+  /// A kthread is about to park in the poller: whether that is to be woken by the NIC's event descriptor. Kernel lock held.
+  void (*watch_net)(bool is_watched);
 };
 extern UthreadHooks g_uthread_hooks;
 

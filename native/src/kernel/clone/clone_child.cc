@@ -15,6 +15,7 @@
 #include "kernel/files/fd_table.h"
 #include "kernel/files/file.h"
 #include "kernel/memory/random.h"
+#include "kernel/net/instance_net.h"
 #include "kernel/process/process.h"
 #include "kernel/request/instance_request.h"
 #include "kernel/signals/signals.h"
@@ -44,9 +45,22 @@ enum Progress : uint32_t { kCopied = 1, kGaveUp = 2 };
 struct Order {
   int32_t fds[kCloneMaxDescriptors];
   uint32_t cgroup_count;
+  NicGeometry geometry;  // invalid: no NIC
   int32_t control_fd() const { return fds[0]; }
   CloneOutput output() const { return {{fds[1], fds[2]}}; }
+  NicDescriptors nic() const {
+    const int32_t* from = fds + kCloneFixedDescriptors + cgroup_count;
+    NicDescriptors descriptors;
+    descriptors.memory = *from++;
+    descriptors.instance_event = *from++;
+    for (uint32_t i = 0; i < geometry.port_count; ++i) {
+      descriptors.peer_events[i] = *from++;
+    }
+    descriptors.geometry = geometry;
+    return descriptors;
+  }
 };
+static_assert(kCloneMaxNicPorts == kMaxNicPorts);
 
 void LetTemplateGo(Progress progress) {
   std::atomic<uint32_t>& word = CloneProgress();
@@ -104,7 +118,8 @@ class Child {
       return -EPROTO;
     }
     order_.cgroup_count = order.cgroup_count;
-    return 0;
+    order_.geometry = {order.nic_port_count, order.nic_queue_pair_count};
+    return order_.geometry.is_valid() == HasNic() ? 0 : -EPROTO;  // HasNic: the template's arena is still there
   }
 
   // First, so that what is copied counts as the clone's. A thread that moves itself by v1's "tasks" needs no grace period.
@@ -171,6 +186,7 @@ class Child {
     kthread_.tick_timer = -1;  // POSIX timers are not inherited
     kthread_.tick_deadline_ns = kNever;
     kthread_.is_parked = false;
+    kthread_.keeps_net.store(0, std::memory_order_relaxed);
     kthread_.parks_in_poller = false;
     kthread_.wake_count = 0;
   }
@@ -189,6 +205,11 @@ class Child {
     RemakeDescriptors();
     if (const int64_t error = ReseedRandom(); error != 0) {
       Fail(CloneStep::kAttach, error);
+    }
+    if (HasNic()) {
+      if (const int64_t error = ReplaceInstanceNet(*process().files, order_.nic()); error != 0) {
+        Fail(CloneStep::kNic, error);
+      }
     }
     HostCall(SYS_setsid);
     HostCall(SYS_prctl, PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0);  // HangOnClone

@@ -17,6 +17,7 @@
 
 #include "kernel/clone/clone_steps.h"
 #include "kernel/memory/memory.h"
+#include "kernel/net/instance_net.h"
 #include "kernel/request/instance_request.h"
 #include "kernel/sockets/fd_transit.h"
 #include "uthread/host_call.h"
@@ -47,6 +48,9 @@ CloneRefusal Check(UProc& process, int32_t* value) {
   }
   if (HasDescriptorsInTransit()) {
     return CloneRefusal::kDescriptorsInFlight;
+  }
+  if (HasNic() && net::HasConnections(InstanceStack())) {
+    return CloneRefusal::kConnectedSocket;
   }
   if (const CloneRefusal refusal = CheckSharedMemory(process); refusal != CloneRefusal::kNone) {
     return refusal;

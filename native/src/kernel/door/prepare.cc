@@ -9,6 +9,7 @@
 #include "kernel/door/control_slots.h"
 #include "kernel/door/dispatch.h"
 #include "kernel/events/host_poller.h"
+#include "kernel/net/instance_net.h"
 #include "kernel/process/process.h"
 #include "kernel/process/uproc.h"
 #include "kernel/request/instance_request.h"
@@ -57,6 +58,7 @@ int64_t PrepareKernel(int arena_fd, ControlBlock* control, uint64_t vdso) {
   if (PrepareVectorState() != 0) {
     return -ENOTSUP;
   }
+  Arena().idle_counters = &g_image.control->idle;
   PrepareClock(vdso);
   PrepareDispatch(g_image.control->strace.load(std::memory_order_relaxed) != 0);
   g_uthread_hooks = {
@@ -67,6 +69,9 @@ int64_t PrepareKernel(int arena_fd, ControlBlock* control, uint64_t vdso) {
       .take_host_signals = &TakeHostSignals,
       .serve_requests = &ServeRequests,
       .kthread_attached = &SetUpKthread,
+      .poll_net = &PollNet,
+      .has_net_news = &MayHaveFrames,
+      .watch_net = &WatchNetEvent,
   };
   return 0;
 }

@@ -47,6 +47,7 @@
 #include "kernel/time/guest_time.h"
 #include "uthread/host_call.h"
 #include "uthread/kernel_lock.h"
+#include "uthread/kick.h"
 
 namespace junction {
 namespace {
@@ -54,6 +55,7 @@ namespace {
 constexpr int kEventsAtOnce = 32;
 constexpr uint64_t kBlindWait_ns = 2'000'000;  // between two questions of a process without a poller
 constexpr size_t kSignalMask_bytes = 8;
+constexpr uint64_t kNetEvent = ~0ULL;  // no descriptor's data
 
 // Private to a process image (bss): descriptors and the epoll object are the host process' own.
 struct HostPoller {
@@ -61,6 +63,7 @@ struct HostPoller {
   int32_t inherited_home = -1;  // the parent's, still to be closed
   uint32_t id = 0;              // serial numbers of this poller's registrations begin here
   std::atomic<uint32_t> watched = 0;
+  bool watches_net = false;
 };
 HostPoller g_poller;
 
@@ -98,6 +101,7 @@ int64_t MakePoller() {
   g_poller.home = static_cast<int32_t>(home);
   g_poller.id = NextSerial();
   g_poller.watched.store(0, std::memory_order_relaxed);
+  g_poller.watches_net = false;
   return 0;
 }
 
@@ -116,7 +120,21 @@ bool IsOfThisPoller(const FdEntry& entry) {
   return g_poller.id != 0 && entry.watch != 0 && static_cast<int32_t>(entry.watch - g_poller.id) > 0;
 }
 
+// The keeper may wait in the same poller, and this kthread has taken its event.
+void TakeNetEvent(const FdTable& table) {
+  uint8_t bytes[256];  // a sleeper is rung once a sleep, so there are few
+  HostCall(SYS_read, FindReservedFd(table, ReservedFor::kInstanceEvent), bytes, sizeof(bytes));
+  Kthread* const keeper = Arena().net.keeper;
+  if (keeper != nullptr && keeper != CurrentKthread()) {
+    WakeLater(*keeper);
+  }
+}
+
 void TakeEdge(const FdTable& table, const epoll_event& event) {
+  if (event.data.u64 == kNetEvent) {
+    TakeNetEvent(table);
+    return;
+  }
   const auto fd = static_cast<uint32_t>(event.data.u64);
   const auto serial = static_cast<uint32_t>(event.data.u64 >> 32);
   if (fd >= table.capacity || table.entries[fd].watch != serial || table.entries[fd].file == nullptr) {
@@ -310,6 +328,20 @@ bool PollHost(uint64_t timeout_ns) {
   return true;
 }
 
+void WatchNetEvent(bool is_watched) {
+  const FdTable* const table = OwnProcess().files;
+  if (is_watched == g_poller.watches_net || table == nullptr) {
+    return;
+  }
+  const int32_t fd = FindReservedFd(*table, ReservedFor::kInstanceEvent);
+  epoll_event event = {};
+  event.events = POLLIN;
+  event.data.u64 = kNetEvent;
+  if (HostCall(SYS_epoll_ctl, PollerFd(), is_watched ? EPOLL_CTL_ADD : EPOLL_CTL_DEL, fd, &event) == 0) {
+    g_poller.watches_net = is_watched;
+  }
+}
+
 bool HasHostWaiters() { return g_poller.watched.load(std::memory_order_relaxed) != 0 && CanUsePoller(); }
 
 void AbandonHostPoller() {
@@ -322,6 +354,7 @@ void ResetHostPoller() {
     g_poller.inherited_home = g_poller.home;
   }
   g_poller.home = -1;
+  g_poller.watches_net = false;
   g_poller.id = 0;
   g_poller.watched.store(0, std::memory_order_relaxed);
 }

@@ -43,6 +43,8 @@ uint32_t HostPollerId();
 /// UthreadHooks. A forked child and a fresh image start without one.
 bool PollHost(uint64_t timeout_ns);
 bool HasHostWaiters();
+/// Whether the NIC's event descriptor ends a wait of this process' poller too. The poller is there. Kernel lock held.
+void WatchNetEvent(bool is_watched);
 /// In a forked child: forget the parent's epoll descriptor.
 void ResetHostPoller();
 /// The same where its descriptor is closed already.

@@ -117,7 +117,15 @@ struct FdEntry {
   uint32_t watch;  // host_poller.cc: serial of its registration with a process' poller; 0 = none
 };
 
-inline constexpr int kReservedHostFds = 8;
+inline constexpr int kReservedHostFds = 24;
+
+/// What a host descriptor of the kernel's is for, where that has to be known over an exec or in another process.
+enum class ReservedFor : int32_t {
+  kOther,
+  kNicMemory,
+  kInstanceEvent,  // wakes the instance
+  kPeerEvent,      // wakes the peer of port 0; + n of port n
+};
 
 /// Descriptors of a process (shared by CLONE_FILES).
 struct FdTable {
@@ -129,6 +137,7 @@ struct FdTable {
   struct {
     int32_t home;  // the number that ReserveHostFd gave
     int32_t now;   // where it is; -1 = slot not in use
+    ReservedFor purpose;
   } reserved[kReservedHostFds];
 };
 
@@ -160,6 +169,10 @@ bool IsReservedHostFd(int32_t fd);
 /// Moves a host descriptor of the kernel's to a reserved number, out of the guest's way: the number or -errno.
 int64_t ReserveHostFd(int32_t fd);
 int64_t ReserveHostFd(FdTable& table, int32_t fd);
+/// The same for a descriptor that is to be found by what it is for; it stays open over execs.
+int64_t ReserveHostFd(FdTable& table, int32_t fd, ReservedFor purpose);
+/// Its number now, -1 if there is none. `table` is the process' own.
+int32_t FindReservedFd(const FdTable& table, ReservedFor purpose);
 /// Where the descriptor is now that ReserveHostFd called `home`: a guest that wants the number by dup2 moves it. Ask before each use.
 int32_t ReservedHostFd(int32_t home);
 /// The kernel closes a descriptor of its own.

@@ -200,6 +200,7 @@ int64_t ReserveHostFd(FdTable& table, int32_t fd) {
       HostCall(SYS_close, fd);
     }
     slot.home = slot.now = static_cast<int32_t>(number);
+    slot.purpose = ReservedFor::kOther;
     table.entries[number].is_reserved = true;
     return number;
   }
@@ -207,6 +208,26 @@ int64_t ReserveHostFd(FdTable& table, int32_t fd) {
 }
 
 int64_t ReserveHostFd(int32_t fd) { return ReserveHostFd(CurrentFdTable(), fd); }
+
+int64_t ReserveHostFd(FdTable& table, int32_t fd, ReservedFor purpose) {
+  HostCall(SYS_fcntl, fd, F_SETFD, 0);
+  const int64_t number = ReserveHostFd(table, fd);
+  for (auto& slot : table.reserved) {
+    if (number >= 0 && slot.now == number) {
+      slot.purpose = purpose;
+    }
+  }
+  return number;
+}
+
+int32_t FindReservedFd(const FdTable& table, ReservedFor purpose) {
+  for (const auto& slot : table.reserved) {
+    if (slot.now >= 0 && slot.purpose == purpose) {
+      return slot.now;
+    }
+  }
+  return -1;
+}
 
 int32_t ReservedHostFd(int32_t home) {
   for (const auto& slot : CurrentFdTable().reserved) {

@@ -12,6 +12,7 @@
 #include "kernel/events/timer_file.h"
 #include "kernel/files/file.h"
 #include "kernel/memory/memory.h"
+#include "kernel/net/instance_net.h"
 #include "kernel/process/process.h"
 #include "kernel/request/uproc_addition.h"
 #include "kernel/time/posix_timer.h"
@@ -197,6 +198,7 @@ void EndDeadProcess(UProc& process) {
     --process.group.uthread_count;
     thread->state = UthreadState::kDead;
   }
+  PassOnNetKeeping(process.group);
   EndProcess(process, nullptr);
 }
 
@@ -302,6 +304,7 @@ void ExitHostProcess(UProc& process) {
     EndClone(signal != 0 ? 128 + signal : status >> 8 & 0xff);
   }
   RetireOtherKthreads(process.group);
+  PassOnNetKeeping(process.group);
   if (is_init) {
     g_image.control->arena_live_bytes.store(ArenaLive_bytes(), std::memory_order_relaxed);
   }

@@ -16,6 +16,7 @@
 #include "kernel/door/prepare.h"
 #include "kernel/files/file.h"
 #include "kernel/memory/memory.h"
+#include "kernel/net/instance_net.h"
 #include "kernel/process/exec_stage.h"
 #include "kernel/process/process.h"
 #include "kernel/signals/signals.h"
@@ -56,15 +57,6 @@ bool GiveInitialParts(UProc& process) {
   return process.files != nullptr && process.actions != nullptr && process.memory != nullptr;
 }
 
-int64_t EnterDescriptors(UProc& process, int arena_fd) {
-  const int64_t number = ReserveHostFd(*process.files, arena_fd);
-  if (number < 0) {
-    return number;
-  }
-  g_image.arena_fd = static_cast<int>(number);
-  return AdoptHostDescriptors(*process.files);
-}
-
 // Nobody else is there yet, so there is no lock to take.
 int64_t MakeFirstProcess(const ProcessStart& start, Kthread** kthread) {
   auto* const instance = ArenaNew<Instance>();
@@ -93,7 +85,17 @@ int64_t MakeFirstProcess(const ProcessStart& start, Kthread** kthread) {
     struct stat status;
     instance->output_inodes[fd - 1] = HostCall(SYS_fstat, fd, &status) == 0 ? status.st_ino : 0;
   }
-  return EnterDescriptors(*process, start.arena_fd);
+  const int64_t number = ReserveHostFd(*process->files, start.arena_fd);
+  if (number < 0) {
+    return number;
+  }
+  g_image.arena_fd = static_cast<int>(number);
+  if (start.nic != nullptr) {
+    if (const int64_t error = MakeInstanceNet(*process->files, *start.nic); error != 0) {
+      return error;
+    }
+  }
+  return AdoptHostDescriptors(*process->files);
 }
 
 // A clone's control block is known by its descriptor, which execve named by a path.
@@ -131,6 +133,7 @@ Kthread* TakeUpKthread(UProc& process) {
   kept.tick_deadline_ns = kNever;
   kept.in_kernel.store(1, std::memory_order_relaxed);
   kept.is_parked = false;
+  kept.keeps_net.store(0, std::memory_order_relaxed);
   kept.parks_in_poller = false;
   kept.wake_count = 0;
   return &kept;
@@ -233,6 +236,9 @@ int64_t PrepareProcess(const ProcessStart& start) {
       return error;
     }
   } else {
+    if (const int64_t error = MapInstanceNet(*start.process->files); error != 0) {
+      return error;
+    }
     kthread = TakeUpKthread(*start.process);
   }
   if (const int64_t error = InstallHostHandlers(); error != 0) {

@@ -15,6 +15,7 @@
 namespace junction {
 
 struct AddressSpace;
+struct NicDescriptors;
 struct FdTable;
 struct PosixTimers;
 
@@ -96,6 +97,7 @@ struct Instance {
   void* futex_table;    // futex.cc
   void* unix_names;     // unix_names.cc
   void* fd_transit;     // fd_transit.cc
+  void* net;            // instance_net.cc; null: no NIC
   List own_ports;       // HostSocket::own_port_node: UDP sockets whose port is the host's choice (inet_ports.cc)
   uint64_t next_inode;  // of pipes, sockets, anonymous files
   uint64_t next_memory_id;
@@ -149,6 +151,7 @@ struct ProcessStart {
   UProc* process;  // an exec goes on with this one; null = first process of the instance
   uint64_t signal_mask;
   uint64_t vdso;
+  const NicDescriptors* nic;  // of a first process; null = none
 };
 
 /// First half, before the program is loaded: maps the arena, makes the first UProc or takes up the one that called execve, makes the

@@ -285,5 +285,8 @@ void junction_host_signal(int signal, siginfo_t* info, ucontext_t* context) {
     return;
   }
   NoteSignal(kthread, signal, *info);
+  if (kthread.keeps_net.load(std::memory_order_relaxed) != 0) {
+    DisarmDoorbell(Arena().net);  // as park_word for others: it is about to sleep on it, or does already
+  }
   GetIntoKernel(kthread, *context);
 }

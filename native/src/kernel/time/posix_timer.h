@@ -4,6 +4,7 @@
 
 #include <csignal>
 #include <cstdint>
+#include <ctime>
 
 #include "kernel/time/countdown.h"
 #include "base/list.h"

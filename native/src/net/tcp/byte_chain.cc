@@ -80,7 +80,8 @@ void ByteChain::DropFront(BlockPool& pool, uint32_t count) {
   tail = nullptr;
 }
 
-void CopyFromChain(const ByteChain& chain, ChainCursor& cursor, uint32_t head_position, uint32_t from, uint8_t* to, uint32_t count) {
+void CopyFromChain(const ByteChain& chain, ChainCursor& cursor, uint32_t head_position, uint32_t from, uint8_t* to,
+                   uint32_t count) {
   Block* block = cursor.block;
   uint32_t start = cursor.start;
   if (block == nullptr || from - head_position < start - head_position) {

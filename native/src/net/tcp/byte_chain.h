@@ -39,6 +39,7 @@ struct ChainCursor {
 };
 
 /// Copies `count` bytes from position `from` on; `head_position` is that of the chain's first byte. Positions are modulo 2^32.
-void CopyFromChain(const ByteChain& chain, ChainCursor& cursor, uint32_t head_position, uint32_t from, uint8_t* to, uint32_t count);
+void CopyFromChain(const ByteChain& chain, ChainCursor& cursor, uint32_t head_position, uint32_t from, uint8_t* to,
+                   uint32_t count);
 
 }  // namespace junction::net

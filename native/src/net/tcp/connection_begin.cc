@@ -73,7 +73,8 @@ void AdoptOptions(TcpSocket& socket, const TcpOptionsSeen& options, uint64_t now
 }
 
 void BecomeEstablished(TcpSocket& socket, const TcpHeader& header, bool is_window_scaled, uint64_t now_ns) {
-  socket.state = socket.is_send_shut ? TcpState::kFinWait1 : TcpState::kEstablished;  // shutdown came during the handshake
+  socket.state =
+      socket.is_send_shut ? TcpState::kFinWait1 : TcpState::kEstablished;  // shutdown came during the handshake
   socket.was_connected = true;
   socket.snd_una = socket.snd_nxt = socket.send_seq = socket.iss + 1;
   socket.send_round_end = socket.snd_nxt;
@@ -94,14 +95,16 @@ void BecomeEstablished(TcpSocket& socket, const TcpHeader& header, bool is_windo
   socket.cubic.Begin(socket.send_mss_bytes);
   socket.cubic.round_end = socket.snd_nxt;
   if (socket.syn_retries_done != 0) {
-    socket.cubic.window_bytes = socket.send_mss_bytes;  // RFC 6298, section 5.7 and RFC 5681, section 3.1: a SYN was lost
+    socket.cubic.window_bytes =
+        socket.send_mss_bytes;  // RFC 6298, section 5.7 and RFC 5681, section 3.1: a SYN was lost
   }
   if (socket.options.has_keep_alive) {
     ArmKeepAlive(socket, now_ns);
   }
 }
 
-TcpSocket* MakeAccepted(TcpSocket& listener, const Socket& from, const ConnectionSeed& seed, const TcpHeader& ack, uint64_t now_ns) {
+TcpSocket* MakeAccepted(TcpSocket& listener, const Socket& from, const ConnectionSeed& seed, const TcpHeader& ack,
+                        uint64_t now_ns) {
   TcpLayer& tcp = *listener.tcp;
   TcpSocket* const socket = MakeSocket(tcp, listener.entry.socket.is_v6);
   if (socket == nullptr) {

@@ -23,7 +23,8 @@ struct ConnectionSeed {
 /// An unowned socket in CLOSED; null if memory is short.
 TcpSocket* MakeSocket(TcpLayer& tcp, bool is_v6);
 /// A connection of `listener`, in its queue, in ESTABLISHED; `ack` is the segment that completes the handshake. Null if memory is short.
-TcpSocket* MakeAccepted(TcpSocket& listener, const Socket& from, const ConnectionSeed& seed, const TcpHeader& ack, uint64_t now_ns);
+TcpSocket* MakeAccepted(TcpSocket& listener, const Socket& from, const ConnectionSeed& seed, const TcpHeader& ack,
+                        uint64_t now_ns);
 /// Enters ESTABLISHED: the window of the peer's segment, congestion control and acknowledgements begin.
 void BecomeEstablished(TcpSocket& socket, const TcpHeader& header, bool is_window_scaled, uint64_t now_ns);
 /// The options of a SYN that came for us.

@@ -13,7 +13,8 @@ uint64_t TupleHash(const TcpLayer& tcp, const Endpoint& local, const Endpoint& r
 }  // namespace
 
 TableEntry* FindEntry(TcpLayer& tcp, const Endpoint& local, const Endpoint& remote) {
-  for (HashNode* node = tcp.entries.First(TupleHash(tcp, local, remote)); node != nullptr; node = HashTable::Next(node)) {
+  for (HashNode* node = tcp.entries.First(TupleHash(tcp, local, remote)); node != nullptr;
+       node = HashTable::Next(node)) {
     auto* const entry = JUNCTION_HASH_OWNER(node, TableEntry, node);
     if (entry->socket.remote == remote && entry->socket.local == local) {
       return entry;

@@ -124,7 +124,9 @@ void Cubic::OnSlowStartSample(uint64_t rtt_ns, uint32_t ack, uint32_t next) {
     return;
   }
   uint64_t threshold = last_round_min_ns / 8;
-  threshold = threshold < kMinThreshold_ns ? kMinThreshold_ns : threshold > kMaxThreshold_ns ? kMaxThreshold_ns : threshold;
+  threshold = threshold < kMinThreshold_ns   ? kMinThreshold_ns
+              : threshold > kMaxThreshold_ns ? kMaxThreshold_ns
+                                             : threshold;
   if (conservative_rounds == 0) {
     if (round_min_ns >= last_round_min_ns + threshold) {
       baseline_min_ns = round_min_ns;
@@ -137,7 +139,9 @@ void Cubic::OnSlowStartSample(uint64_t rtt_ns, uint32_t ack, uint32_t next) {
 
 void Cubic::OnLoss(uint32_t segment_bytes) {
   // Section 4.7, fast convergence: leave room if the last maximum was not reached.
-  max_bytes = window_bytes < max_bytes ? static_cast<uint32_t>(static_cast<uint64_t>(window_bytes) * (10 + kBetaTenths) / 20) : window_bytes;
+  max_bytes = window_bytes < max_bytes
+                  ? static_cast<uint32_t>(static_cast<uint64_t>(window_bytes) * (10 + kBetaTenths) / 20)
+                  : window_bytes;
   const auto reduced = static_cast<uint32_t>(static_cast<uint64_t>(window_bytes) * kBetaTenths / 10);
   threshold_bytes = reduced > 2 * segment_bytes ? reduced : 2 * segment_bytes;
   epoch_ns = 0;

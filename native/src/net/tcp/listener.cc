@@ -114,8 +114,8 @@ void SendCookie(TcpSocket& listener, const Segment& segment, uint64_t now_ns) {
   header.options.max_segment_bytes = OfferedSegment_bytes(path, base.remote.address, listener.options);
   if (offered.has_timestamps) {  // else there is no place to remember the rest
     header.options.has_timestamps = true;
-    header.options.timestamp =
-        MakeCookieTimestamp(TimestampClock(now_ns), offered) + TimestampOffset(tcp, base.local.address, base.remote.address);
+    header.options.timestamp = MakeCookieTimestamp(TimestampClock(now_ns), offered) +
+                               TimestampOffset(tcp, base.local.address, base.remote.address);
     header.options.timestamp_echo = offered.timestamp;
     header.options.permits_sack = offered.permits_sack;
     header.options.has_window_scale = offered.has_window_scale;
@@ -152,7 +152,8 @@ void OnSyn(TcpSocket& listener, const Segment& segment, uint32_t isn_floor, uint
   request->listener = &listener;
   request->iss = InitialSequence(tcp, base.local, base.remote, now_ns);
   if (isn_floor != 0 && SeqAtMost(request->iss, isn_floor)) {
-    request->iss = isn_floor + 65537;  // beyond all that the old connection may have in the network (RFC 1122, section 4.2.2.13)
+    request->iss =
+        isn_floor + 65537;  // beyond all that the old connection may have in the network (RFC 1122, section 4.2.2.13)
   }
   request->irs = segment.header.seq;
   request->ts_recent = offered.timestamp;
@@ -246,7 +247,7 @@ TcpSocket* FindListener(TcpLayer& tcp, const Endpoint& local, const Endpoint& re
   TcpSocket* best = nullptr;
   uint32_t best_score = 0;
   uint32_t equals = 0;
-  uint64_t draw = 0;
+  uint64_t flow = 0;
   const List& bucket = BucketOf(tcp, local.port);
   for (ListNode* node = bucket.first(); node != nullptr; node = bucket.Next(node)) {
     TcpSocket& listener = *JUNCTION_OWNER(node, ListenerPart, node)->socket;
@@ -257,9 +258,9 @@ TcpSocket* FindListener(TcpLayer& tcp, const Endpoint& local, const Endpoint& re
       equals = 1;
     } else if (score != 0 && score == best_score && listener.entry.socket.reuses_port) {
       // Each of n equals wins with 1/n, and always the same for a flow.
-      draw = draw == 0 ? HashFlow(tcp.stack->secret, local, remote) | 1 : MixHash(draw, 0x9e3779b97f4a7c15);
+      flow = flow == 0 ? HashFlow(tcp.stack->secret, local, remote) : flow;
       ++equals;
-      best = draw % equals == 0 ? &listener : best;
+      best = MixHash(flow ^ equals, 0x9e3779b97f4a7c15) % equals == 0 ? &listener : best;
     }
   }
   return best;
@@ -294,7 +295,8 @@ TcpSocket* RequestInput(Request& request, const Segment& segment, uint64_t now_n
     return nullptr;
   }
   // PAWS, then the window (RFC 9293, section 3.10.7.4, first check).
-  const bool is_old = request.uses_timestamps && header.options.has_timestamps && SeqBefore(header.options.timestamp, request.ts_recent);
+  const bool is_old = request.uses_timestamps && header.options.has_timestamps &&
+                      SeqBefore(header.options.timestamp, request.ts_recent);
   const uint32_t window = 65535;
   const bool is_in_window = SeqWithin(header.seq, request.irs + 1, request.irs + 1 + window);
   if (is_old || !is_in_window) {

@@ -21,8 +21,8 @@ bool SentBefore(uint64_t a_ns, uint32_t a_end, uint64_t b_ns, uint32_t b_end) {
 
 // RFC 8985, section 6.2, step 4.
 uint64_t ReorderWindow_ns(const TcpSocket& socket) {
-  if (!socket.is_reordering_seen &&
-      (socket.congestion != CongestionState::kOpen || socket.records.sacked_bytes >= kDuplicateThreshold * socket.send_mss_bytes)) {
+  if (!socket.is_reordering_seen && (socket.congestion != CongestionState::kOpen ||
+                                     socket.records.sacked_bytes >= kDuplicateThreshold * socket.send_mss_bytes)) {
     return 0;
   }
   if (socket.round_trip.min_ns == ~0ULL) {
@@ -176,7 +176,9 @@ void DetectLossesWithoutSack(TcpSocket& socket, const AckEvent& event) {
     return;
   }
   socket.duplicate_acks += socket.duplicate_acks < 255 ? 1 : 0;
-  const uint32_t most = socket.snd_nxt - socket.snd_una > socket.send_mss_bytes ? socket.snd_nxt - socket.snd_una - socket.send_mss_bytes : 0;
+  const uint32_t most = socket.snd_nxt - socket.snd_una > socket.send_mss_bytes
+                            ? socket.snd_nxt - socket.snd_una - socket.send_mss_bytes
+                            : 0;
   socket.duplicate_bytes += socket.send_mss_bytes;
   socket.duplicate_bytes = socket.duplicate_bytes < most ? socket.duplicate_bytes : most;
   // Step 1: not again for what an earlier recovery or timeout has sent already.
@@ -188,7 +190,8 @@ void DetectLossesWithoutSack(TcpSocket& socket, const AckEvent& event) {
 
 void SuspectBlackHole(TcpSocket& socket) {
   const bool is_v4 = socket.entry.socket.remote.address.is_v4();
-  uint32_t mtu = socket.path_mtu_bytes != 0 && socket.path_mtu_bytes < socket.path.mtu_bytes ? socket.path_mtu_bytes : socket.path.mtu_bytes;
+  uint32_t mtu = socket.path_mtu_bytes != 0 && socket.path_mtu_bytes < socket.path.mtu_bytes ? socket.path_mtu_bytes
+                                                                                             : socket.path.mtu_bytes;
   if (socket.path.device == nullptr || socket.path.device->is_point_to_point || socket.path.device->is_loopback) {
     return;
   }
@@ -238,14 +241,16 @@ void ApplySack(TcpSocket& socket, const TcpHeader& header, uint64_t now_ns, AckE
     }
     // RFC 2883, section 4: below the acknowledgement, or within the next block.
     if (i == 0 && (SeqAtMost(block.end, header.ack) ||
-                   (options.sack_count > 1 && !SeqBefore(block.begin, options.sack[1].begin) && SeqAtMost(block.end, options.sack[1].end)))) {
+                   (options.sack_count > 1 && !SeqBefore(block.begin, options.sack[1].begin) &&
+                    SeqAtMost(block.end, options.sack[1].end)))) {
       event.has_duplicate_sack |= SeqAfter(block.end, socket.snd_una - socket.snd_wnd_max - 1);
       continue;
     }
     if (SeqBefore(block.begin, socket.snd_una) || SeqAfter(block.end, socket.snd_nxt)) {
       continue;
     }
-    for (SentRecord* record = records.head; record != nullptr && SeqBefore(record->seq, block.end); record = record->next) {
+    for (SentRecord* record = records.head; record != nullptr && SeqBefore(record->seq, block.end);
+         record = record->next) {
       if (SeqAtMost(record->end, block.begin) || record->is_sacked) {
         continue;
       }

@@ -10,11 +10,11 @@ namespace junction::net {
 /// What an acknowledgement told, gathered by tcp_ack.cc.
 struct AckEvent {
   uint32_t prior_una = 0;
-  uint32_t acked_bytes = 0;     // cumulatively, new
+  uint32_t acked_bytes = 0;      // cumulatively, new
   uint32_t delivered_bytes = 0;  // acked or newly sacked
-  bool has_sample = false;      // of the round trip
+  bool has_sample = false;       // of the round trip
   uint64_t sample_ns = 0;
-  bool is_duplicate = false;    // RFC 5681, section 2
+  bool is_duplicate = false;  // RFC 5681, section 2
   bool has_duplicate_sack = false;
   bool has_new_sack = false;
   bool was_window_limited = false;

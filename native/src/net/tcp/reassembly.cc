@@ -21,8 +21,8 @@ void Reassembly::RemoveRun(BlockPool& pool, ObjectPool& runs, HeldRun** link) {
 }
 
 // Adds bytes that touch nothing that is held but perhaps the end of `before`, whose `next` is `*link`.
-bool Reassembly::AddPiece(BlockPool& pool, ObjectPool& runs, HeldRun** link, HeldRun* before, uint32_t seq, const uint8_t* from,
-                          uint32_t count) {
+bool Reassembly::AddPiece(BlockPool& pool, ObjectPool& runs, HeldRun** link, HeldRun* before, uint32_t seq,
+                          const uint8_t* from, uint32_t count) {
   HeldRun* run = before;
   if (run == nullptr || run->end != seq) {
     run = run_count >= kRunsMax ? nullptr : static_cast<HeldRun*>(runs.Allocate());
@@ -44,8 +44,8 @@ bool Reassembly::AddPiece(BlockPool& pool, ObjectPool& runs, HeldRun** link, Hel
   return done == count;
 }
 
-Reassembly::AddResult Reassembly::Add(BlockPool& pool, ObjectPool& runs, uint32_t seq, const uint8_t* from, uint32_t count,
-                                      uint32_t limit_bytes) {
+Reassembly::AddResult Reassembly::Add(BlockPool& pool, ObjectPool& runs, uint32_t seq, const uint8_t* from,
+                                      uint32_t count, uint32_t limit_bytes) {
   if (memory_bytes() >= limit_bytes) {
     return AddResult::kRefused;
   }

@@ -36,7 +36,8 @@ struct Reassembly {
     kRefused,    // no memory, or over the limit
   };
   /// Holds [seq, seq + count) of `from` (private or shared memory; each byte is read once). Parts that are held already are not replaced.
-  AddResult Add(BlockPool& pool, ObjectPool& runs, uint32_t seq, const uint8_t* from, uint32_t count, uint32_t limit_bytes);
+  AddResult Add(BlockPool& pool, ObjectPool& runs, uint32_t seq, const uint8_t* from, uint32_t count,
+                uint32_t limit_bytes);
   /// Moves what continues at `next` over to `to`; how many bytes. Runs wholly before `next` are dropped.
   uint32_t Take(BlockPool& pool, ObjectPool& runs, uint32_t next, ByteChain& to);
   /// Drops runs from the far end until at most `limit_bytes` of memory are taken.
@@ -47,7 +48,8 @@ struct Reassembly {
 
  private:
   void RemoveRun(BlockPool& pool, ObjectPool& runs, HeldRun** link);
-  bool AddPiece(BlockPool& pool, ObjectPool& runs, HeldRun** link, HeldRun* before, uint32_t seq, const uint8_t* from, uint32_t count);
+  bool AddPiece(BlockPool& pool, ObjectPool& runs, HeldRun** link, HeldRun* before, uint32_t seq, const uint8_t* from,
+                uint32_t count);
 };
 
 }  // namespace junction::net

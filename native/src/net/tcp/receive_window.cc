@@ -41,7 +41,8 @@ void Tune(TcpSocket& socket, uint64_t now_ns) {
   const uint64_t copied = elapsed > 2 * rtt ? socket.tune_copied_bytes / (elapsed / rtt) : socket.tune_copied_bytes;
   const uint64_t wanted = 2 * copied + 16 * 1024;
   if (wanted > socket.receive_limit_bytes && !PoolOf(socket).is_scarce()) {
-    socket.receive_limit_bytes = wanted < kReceiveBufferMax_bytes ? static_cast<uint32_t>(wanted) : kReceiveBufferMax_bytes;
+    socket.receive_limit_bytes =
+        wanted < kReceiveBufferMax_bytes ? static_cast<uint32_t>(wanted) : kReceiveBufferMax_bytes;
   }
   socket.tune_since_ns = now_ns;
   socket.tune_copied_bytes = 0;

@@ -5,7 +5,8 @@
 namespace junction::net {
 
 bool SentRecords::Append(ObjectPool& pool, uint32_t seq, uint32_t end, uint64_t now_ns) {
-  if (tail != nullptr && tail->sent_ns == now_ns && tail->end == seq && !tail->is_sacked && !tail->is_lost && !tail->was_retransmitted) {
+  if (tail != nullptr && tail->sent_ns == now_ns && tail->end == seq && !tail->is_sacked && !tail->is_lost &&
+      !tail->was_retransmitted) {
     tail->end = end;
     return true;
   }

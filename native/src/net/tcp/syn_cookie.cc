@@ -11,15 +11,16 @@ constexpr uint16_t kSegments[8] = {536, 1220, 1300, 1440, 1460, 4312, 8960, 6547
 constexpr uint32_t kBits = 5;
 constexpr uint32_t kNoScale = 15;
 
-uint32_t Tag(const TcpLayer& tcp, const Endpoint& local, const Endpoint& remote, uint32_t irs, uint64_t period, uint32_t index) {
+uint32_t Tag(const TcpLayer& tcp, const Endpoint& local, const Endpoint& remote, uint32_t irs, uint64_t period,
+             uint32_t index) {
   const uint64_t more = static_cast<uint64_t>(irs) << 32 | (period & 0x1fffffff) << 3 | index;
   return static_cast<uint32_t>(SecretHash(tcp.stack->signing_secret, kPurposeCookie, local, remote, more)) & 0xffffff;
 }
 
 }  // namespace
 
-uint32_t MakeSynCookie(const TcpLayer& tcp, const Endpoint& local, const Endpoint& remote, uint32_t irs, uint32_t peer_mss_bytes,
-                       uint64_t now_ns) {
+uint32_t MakeSynCookie(const TcpLayer& tcp, const Endpoint& local, const Endpoint& remote, uint32_t irs,
+                       uint32_t peer_mss_bytes, uint64_t now_ns) {
   uint32_t index = 7;
   while (index != 0 && kSegments[index] > peer_mss_bytes) {
     --index;
@@ -28,7 +29,8 @@ uint32_t MakeSynCookie(const TcpLayer& tcp, const Endpoint& local, const Endpoin
   return static_cast<uint32_t>(period & 31) << 27 | index << 24 | Tag(tcp, local, remote, irs, period, index);
 }
 
-uint32_t CheckSynCookie(const TcpLayer& tcp, const Endpoint& local, const Endpoint& remote, uint32_t irs, uint32_t cookie, uint64_t now_ns) {
+uint32_t CheckSynCookie(const TcpLayer& tcp, const Endpoint& local, const Endpoint& remote, uint32_t irs,
+                        uint32_t cookie, uint64_t now_ns) {
   const uint64_t now = now_ns / kPeriod_ns;
   const uint64_t age = (now - (cookie >> 27)) & 31;
   const uint32_t index = cookie >> 24 & 7;
@@ -39,7 +41,8 @@ uint32_t CheckSynCookie(const TcpLayer& tcp, const Endpoint& local, const Endpoi
 }
 
 uint32_t MakeCookieTimestamp(uint32_t clock, const TcpOptionsSeen& offered) {
-  const uint32_t bits = (offered.permits_sack ? 1U << 4 : 0) | (offered.has_window_scale ? offered.window_scale : kNoScale);
+  const uint32_t bits =
+      (offered.permits_sack ? 1U << 4 : 0) | (offered.has_window_scale ? offered.window_scale : kNoScale);
   const uint32_t stamp = (clock & ~((1U << kBits) - 1)) | bits;
   return SeqAfter(stamp, clock) ? stamp - (1U << kBits) : stamp;
 }

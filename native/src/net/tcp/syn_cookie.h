@@ -10,10 +10,11 @@
 namespace junction::net {
 
 /// The number that stands for what would have been kept.
-uint32_t MakeSynCookie(const TcpLayer& tcp, const Endpoint& local, const Endpoint& remote, uint32_t irs, uint32_t peer_mss_bytes,
-                       uint64_t now_ns);
+uint32_t MakeSynCookie(const TcpLayer& tcp, const Endpoint& local, const Endpoint& remote, uint32_t irs,
+                       uint32_t peer_mss_bytes, uint64_t now_ns);
 /// Whether `cookie` was made by us for this within the last two minutes; then the MSS it stands for, else 0.
-uint32_t CheckSynCookie(const TcpLayer& tcp, const Endpoint& local, const Endpoint& remote, uint32_t irs, uint32_t cookie, uint64_t now_ns);
+uint32_t CheckSynCookie(const TcpLayer& tcp, const Endpoint& local, const Endpoint& remote, uint32_t irs,
+                        uint32_t cookie, uint64_t now_ns);
 
 /// Puts what the peer's SYN offered into the low bits of a timestamp (that never lies in the future).
 uint32_t MakeCookieTimestamp(uint32_t clock, const TcpOptionsSeen& offered);

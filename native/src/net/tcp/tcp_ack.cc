@@ -22,7 +22,8 @@ bool MayChallenge(TcpLayer& tcp, uint64_t now_ns) {
   if (tcp.challenge_second != second + 1) {
     tcp.challenge_second = second + 1;
     const Environment& environment = tcp.stack->environment;
-    tcp.challenge_left = kChallengesHalf + static_cast<uint32_t>(environment.random(environment.context) % kChallengesHalf);
+    tcp.challenge_left =
+        kChallengesHalf + static_cast<uint32_t>(environment.random(environment.context) % kChallengesHalf);
   }
   if (tcp.challenge_left == 0) {
     return false;
@@ -110,7 +111,8 @@ bool ProcessAck(TcpSocket& socket, const Segment& segment, uint64_t now_ns) {
   const uint32_t window = static_cast<uint32_t>(header.window) << socket.send_window_scale;
   event.acked_bytes = ack - socket.snd_una;
   event.was_window_limited = socket.is_cwnd_limited;
-  event.is_duplicate = event.acked_bytes == 0 && segment.length() == 0 && window == socket.snd_wnd && socket.snd_una != socket.snd_nxt;
+  event.is_duplicate =
+      event.acked_bytes == 0 && segment.length() == 0 && window == socket.snd_wnd && socket.snd_una != socket.snd_nxt;
   UpdateSendWindow(socket, header, window);
   socket.probes_out = 0;
   OnWindowOpen(socket);

@@ -42,10 +42,10 @@ enum class CongestionState : uint8_t {
 /// What the retransmission deadline is for. One at a time, as in RFC 8985, section 8.
 enum class RetransmitMode : uint8_t {
   kNone,
-  kTimeout,   // RFC 6298
+  kTimeout,    // RFC 6298
   kTailProbe,  // RFC 8985, section 7
-  kReorder,   // RFC 8985, section 6.2, step 5
-  kPersist,   // RFC 9293, section 3.8.6.1
+  kReorder,    // RFC 8985, section 6.2, step 5
+  kPersist,    // RFC 9293, section 3.8.6.1
 };
 
 /// Linux' sk_stream and tcp_mem figures; the limits of auto-tuning (net.ipv4.tcp_rmem, tcp_wmem).
@@ -70,7 +70,7 @@ struct TcpSocket {
   bool is_send_shut = false;      // SHUT_WR: FIN is queued
   bool is_fin_sent = false;
   bool is_fin_received = false;
-  bool has_fin_pending = false;   // the FIN came out of order, at fin_seq
+  bool has_fin_pending = false;  // the FIN came out of order, at fin_seq
 
   // negotiated
   bool uses_timestamps = false;
@@ -80,17 +80,17 @@ struct TcpSocket {
   uint8_t receive_window_scale = 0;
 
   // acknowledging
-  bool needs_ack_now = false;       // in TcpLayer::acks_due, or sent as soon as there is room
-  bool is_interactive = false;      // requests and answers take turns ("pingpong"): acknowledgements wait for data
-  uint8_t quick_acks = 0;           // acknowledgements to be sent at once still
+  bool needs_ack_now = false;   // in TcpLayer::acks_due, or sent as soon as there is room
+  bool is_interactive = false;  // requests and answers take turns ("pingpong"): acknowledgements wait for data
+  uint8_t quick_acks = 0;       // acknowledgements to be sent at once still
   bool has_unsent_fragment_hold = false;  // MSG_MORE: the partial segment waits
-  bool may_write_more = true;       // the owner was last told that there is room
-  bool waits_for_memory = false;    // in TcpLayer::memory_waiters
+  bool may_write_more = true;             // the owner was last told that there is room
+  bool waits_for_memory = false;          // in TcpLayer::memory_waiters
 
   CongestionState congestion = CongestionState::kOpen;
   RetransmitMode retransmit_mode = RetransmitMode::kNone;
-  uint8_t backoff = 0;              // timeouts in a row
-  uint8_t probes_out = 0;           // zero-window probes without an answer
+  uint8_t backoff = 0;     // timeouts in a row
+  uint8_t probes_out = 0;  // zero-window probes without an answer
   uint8_t keep_alive_probes = 0;
   uint8_t syn_retries_done = 0;
   uint8_t duplicate_acks = 0;
@@ -98,26 +98,26 @@ struct TcpSocket {
   bool is_tail_probe_retransmission = false;
   bool is_tail_probe_out = false;
   bool is_cwnd_limited = false;
-  bool has_high_seq = false;        // there was a recovery: high_seq means something
-  bool can_undo = false;            // Eifel: the reduction may prove wrong
+  bool has_high_seq = false;  // there was a recovery: high_seq means something
+  bool can_undo = false;      // Eifel: the reduction may prove wrong
   bool is_buffer_fixed_receive = false;
   bool is_buffer_fixed_send = false;
 
   // send sequence space
   uint32_t snd_una = 0;
   uint32_t snd_nxt = 0;
-  uint32_t snd_wnd = 0;      // in bytes
+  uint32_t snd_wnd = 0;  // in bytes
   uint32_t snd_wl1 = 0;
   uint32_t snd_wnd_max = 0;  // largest ever offered
   uint32_t iss = 0;
-  uint32_t high_seq = 0;     // recovery ends there
+  uint32_t high_seq = 0;  // recovery ends there
   uint32_t tail_probe_end = 0;
-  uint32_t small_end = 0;    // end of the last partial segment that was sent (Minshall's Nagle)
+  uint32_t small_end = 0;  // end of the last partial segment that was sent (Minshall's Nagle)
 
   // receive sequence space
   uint32_t rcv_nxt = 0;
-  uint32_t rcv_adv = 0;      // right edge of the window that was told
-  uint32_t rcv_acked = 0;    // RCV.NXT as last told
+  uint32_t rcv_adv = 0;    // right edge of the window that was told
+  uint32_t rcv_acked = 0;  // RCV.NXT as last told
   uint32_t irs = 0;
   uint32_t fin_seq = 0;
   uint32_t max_seen_segment_bytes = 536;  // largest received: what "full" means for delayed acknowledgements
@@ -125,24 +125,24 @@ struct TcpSocket {
   // timestamps (RFC 7323)
   uint32_t ts_recent = 0;
   uint32_t ts_offset = 0;
-  uint64_t ts_recent_ns = 0;  // when ts_recent came
+  uint64_t ts_recent_ns = 0;      // when ts_recent came
   uint32_t retransmit_stamp = 0;  // TSval of the first retransmission of this recovery
 
-  int32_t soft_error = 0;            // what ICMP told; the reason if the connection dies
-  uint32_t send_mss_bytes = 536;     // payload of a full segment
-  uint32_t peer_mss_bytes = 536;     // the peer's option
-  uint32_t path_mtu_bytes = 0;       // 0 = the path's; else learned by ICMP or black-hole detection
+  int32_t soft_error = 0;         // what ICMP told; the reason if the connection dies
+  uint32_t send_mss_bytes = 536;  // payload of a full segment
+  uint32_t peer_mss_bytes = 536;  // the peer's option
+  uint32_t path_mtu_bytes = 0;    // 0 = the path's; else learned by ICMP or black-hole detection
 
   // buffers
-  ByteChain send;              // from `send_seq` on: unacknowledged and unsent
-  uint32_t send_seq = 0;       // of its first byte
+  ByteChain send;         // from `send_seq` on: unacknowledged and unsent
+  uint32_t send_seq = 0;  // of its first byte
   ChainCursor send_cursor;
   ChainCursor retransmit_cursor;
   uint32_t send_limit_bytes = kSendBuffer_bytes;
   uint32_t receive_limit_bytes = kReceiveBuffer_bytes;
-  ByteChain receive;           // in order, unread
+  ByteChain receive;  // in order, unread
   Reassembly out_of_order;
-  SackBlock duplicate = {};    // to be reported once (RFC 2883)
+  SackBlock duplicate = {};  // to be reported once (RFC 2883)
   // a round of receiving for auto-tuning: what was read since
   uint32_t tune_seq = 0;
   uint32_t tune_copied_bytes = 0;
@@ -153,7 +153,7 @@ struct TcpSocket {
   SentRecords records;
   Cubic cubic;
   RoundTrip round_trip;
-  uint32_t undo_retransmits = 0;      // of this recovery, not yet reported as duplicates
+  uint32_t undo_retransmits = 0;  // of this recovery, not yet reported as duplicates
   uint32_t undo_window_bytes = 0;
   uint32_t undo_threshold_bytes = 0;
   // RACK (RFC 8985, section 5.2)
@@ -161,27 +161,27 @@ struct TcpSocket {
   uint64_t rack_rtt_ns = 0;
   uint32_t rack_end_seq = 0;
   uint32_t rack_fack = 0;
-  uint32_t rack_round_end = 0;        // RACK.dsack_round …
-  bool has_rack_round = false;        // … if there is one
+  uint32_t rack_round_end = 0;  // RACK.dsack_round …
+  bool has_rack_round = false;  // … if there is one
   uint8_t rack_window_multiple = 1;
   uint8_t rack_window_persist = 0;
-  uint32_t duplicate_bytes = 0;       // NewReno: what duplicate acknowledgements tell to have left
-  uint32_t send_round_end = 0;        // auto-tuning of the send buffer
+  uint32_t duplicate_bytes = 0;  // NewReno: what duplicate acknowledgements tell to have left
+  uint32_t send_round_end = 0;   // auto-tuning of the send buffer
   uint64_t send_round_ns = 0;
   uint64_t send_round_delivered = 0;
 
   // time
   Timer timer;  // armed for the earliest deadline or before
   uint64_t retransmit_at_ns = kNever;
-  uint64_t rto_base_ns = 0;            // the retransmission timeout counts from here
+  uint64_t rto_base_ns = 0;  // the retransmission timeout counts from here
   uint64_t ack_at_ns = kNever;
-  uint64_t close_at_ns = kNever;       // FIN_WAIT_2 of an orphan
+  uint64_t close_at_ns = kNever;  // FIN_WAIT_2 of an orphan
   uint64_t keep_alive_at_ns = kNever;
-  uint64_t first_timeout_ns = 0;       // when what is outstanding was first sent: user timeout
-  uint64_t last_sent_ns = 0;           // data
-  uint64_t last_received_ns = 0;       // data
-  uint64_t last_ack_ns = 0;            // anything from the peer
-  uint64_t last_oow_ack_ns = 0;        // out-of-window answers are limited (RFC 5961)
+  uint64_t first_timeout_ns = 0;  // when what is outstanding was first sent: user timeout
+  uint64_t last_sent_ns = 0;      // data
+  uint64_t last_received_ns = 0;  // data
+  uint64_t last_ack_ns = 0;       // anything from the peer
+  uint64_t last_oow_ack_ns = 0;   // out-of-window answers are limited (RFC 5961)
 
   Path path;
   TcpOptions options;
@@ -210,8 +210,8 @@ struct TcpSocket {
   bool has_fin_to_send() const { return is_send_shut && !is_fin_sent; }
   /// May carry data from us.
   bool can_send() const {
-    return state == TcpState::kEstablished || state == TcpState::kCloseWait || state == TcpState::kFinWait1 || state == TcpState::kClosing ||
-           state == TcpState::kLastAck;
+    return state == TcpState::kEstablished || state == TcpState::kCloseWait || state == TcpState::kFinWait1 ||
+           state == TcpState::kClosing || state == TcpState::kLastAck;
   }
   bool is_synchronised() const {
     return state != TcpState::kClosed && state != TcpState::kListen && state != TcpState::kSynSent;

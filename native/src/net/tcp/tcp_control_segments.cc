@@ -54,16 +54,17 @@ bool RefreshPath(TcpSocket& socket) {
 
 bool SendBare(Stack& stack, Socket& from, const Path& path, TcpHeader& header, bool waits, uint64_t now_ns) {
   OutgoingPacket packet;
-  if (BeginPacket(stack, path, kProtocolTcp, from.local.address, from.remote.address, from.ttl, from.type_of_service, true,
-                  kTcpHeaderMax_bytes, waits ? &from : nullptr, packet, now_ns) != BeginResult::kReady) {
+  if (BeginPacket(stack, path, kProtocolTcp, from.local.address, from.remote.address, from.ttl, from.type_of_service,
+                  true, kTcpHeaderMax_bytes, waits ? &from : nullptr, packet, now_ns) != BeginResult::kReady) {
     return false;
   }
   header.source_port = from.local.port;
   header.destination_port = from.remote.port;
-  header.header_bytes =
-      kTcpHeader_bytes + WriteTcpOptions(header.options, (header.flags & kTcpSyn) != 0, packet.transport + kTcpHeader_bytes);
+  header.header_bytes = kTcpHeader_bytes + WriteTcpOptions(header.options, (header.flags & kTcpSyn) != 0,
+                                                           packet.transport + kTcpHeader_bytes);
   WriteTcpHeader(header, packet.transport);
-  FinishPacket(stack, packet, kProtocolTcp, from.local.address, from.remote.address, header.header_bytes, kTcpChecksumOffset, 0);
+  FinishPacket(stack, packet, kProtocolTcp, from.local.address, from.remote.address, header.header_bytes,
+               kTcpChecksumOffset, 0);
   ++stack.counters.tcp_out;
   return true;
 }
@@ -78,7 +79,8 @@ bool SendSyn(TcpSocket& socket, uint64_t now_ns) {
   header.ack = is_answer ? socket.rcv_nxt : 0;
   header.flags = static_cast<uint8_t>(kTcpSyn | (is_answer ? kTcpAck : 0));
   header.window = FirstWindow(socket);
-  header.options.max_segment_bytes = OfferedSegment_bytes(socket.path, socket.entry.socket.remote.address, socket.options);
+  header.options.max_segment_bytes =
+      OfferedSegment_bytes(socket.path, socket.entry.socket.remote.address, socket.options);
   // What we can, or in an answer what the peer can too (RFC 7323, sections 2.2 and 3.2).
   header.options.has_timestamps = !is_answer || socket.uses_timestamps;
   header.options.timestamp = TimestampClock(now_ns) + socket.ts_offset;

@@ -11,7 +11,9 @@ constexpr uint8_t kOptionTimestamps = 1;
 constexpr uint8_t kOptionSack = 2;
 constexpr uint8_t kOptionWindowScale = 4;
 
-uint32_t Since_ms(uint64_t then_ns, uint64_t now_ns) { return static_cast<uint32_t>((now_ns - then_ns) / kMillisecond_ns); }
+uint32_t Since_ms(uint64_t then_ns, uint64_t now_ns) {
+  return static_cast<uint32_t>((now_ns - then_ns) / kMillisecond_ns);
+}
 
 }  // namespace
 
@@ -22,12 +24,15 @@ TcpInfo InfoOf(const TcpSocket& socket, uint64_t now_ns) {
   info.retransmits = socket.backoff;
   info.probes = socket.probes_out > socket.keep_alive_probes ? socket.probes_out : socket.keep_alive_probes;
   info.backoff = socket.backoff;
-  info.options = static_cast<uint8_t>((socket.uses_timestamps ? kOptionTimestamps : 0) | (socket.uses_sack ? kOptionSack : 0) |
-                                      (socket.uses_window_scale ? kOptionWindowScale : 0));
+  info.options =
+      static_cast<uint8_t>((socket.uses_timestamps ? kOptionTimestamps : 0) | (socket.uses_sack ? kOptionSack : 0) |
+                           (socket.uses_window_scale ? kOptionWindowScale : 0));
   info.send_window_scale = socket.send_window_scale;
   info.receive_window_scale = socket.receive_window_scale;
   const uint64_t rto = socket.round_trip.Rto_ns();
-  info.rto_us = static_cast<uint32_t>(((socket.backoff < 20 ? rto << socket.backoff : kRtoMax_ns) < kRtoMax_ns ? rto << socket.backoff : kRtoMax_ns) / 1000);
+  info.rto_us = static_cast<uint32_t>(
+      ((socket.backoff < 20 ? rto << socket.backoff : kRtoMax_ns) < kRtoMax_ns ? rto << socket.backoff : kRtoMax_ns) /
+      1000);
   info.ato_us = kDelayedAck_ns / 1000;
   info.send_mss_bytes = mss;
   info.receive_mss_bytes = socket.max_seen_segment_bytes;
@@ -38,7 +43,9 @@ TcpInfo InfoOf(const TcpSocket& socket, uint64_t now_ns) {
   info.last_data_sent_ms = Since_ms(socket.last_sent_ns, now_ns);
   info.last_data_received_ms = Since_ms(socket.last_received_ns, now_ns);
   info.last_ack_received_ms = Since_ms(socket.last_ack_ns, now_ns);
-  info.path_mtu_bytes = socket.path_mtu_bytes != 0 && socket.path_mtu_bytes < socket.path.mtu_bytes ? socket.path_mtu_bytes : socket.path.mtu_bytes;
+  info.path_mtu_bytes = socket.path_mtu_bytes != 0 && socket.path_mtu_bytes < socket.path.mtu_bytes
+                            ? socket.path_mtu_bytes
+                            : socket.path.mtu_bytes;
   info.slow_start_threshold = socket.cubic.threshold_bytes == ~0U ? 0x7fffffff : socket.cubic.threshold_bytes / mss;
   info.rtt_us = static_cast<uint32_t>(socket.round_trip.smoothed_ns / 1000);
   info.rtt_variance_us = static_cast<uint32_t>(socket.round_trip.variance_ns / 1000);

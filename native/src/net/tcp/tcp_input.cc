@@ -172,7 +172,8 @@ TcpSocket* FindConnection(TcpLayer& tcp, Segment& segment, bool& is_handled, uin
   const Endpoint remote{segment.packet->source, segment.header.source_port};
   TcpSocket* const recent = tcp.recent;
   if (recent != nullptr && recent->entry.socket.remote == remote && recent->entry.socket.local == local &&
-      (recent->entry.socket.device_index == 0 || recent->entry.socket.device_index == segment.device->index)) [[likely]] {
+      (recent->entry.socket.device_index == 0 || recent->entry.socket.device_index == segment.device->index))
+      [[likely]] {
     return recent;
   }
   uint32_t isn_floor = 0;
@@ -199,7 +200,8 @@ TcpSocket* FindConnection(TcpLayer& tcp, Segment& segment, bool& is_handled, uin
         break;
       }
       case EntryKind::kTimeWait:
-        is_handled = TimeWaitInput(tcp, reinterpret_cast<TimeWait&>(*entry), segment, isn_floor, now_ns) == TimeWaitResult::kDone;
+        is_handled = TimeWaitInput(tcp, reinterpret_cast<TimeWait&>(*entry), segment, isn_floor, now_ns) ==
+                     TimeWaitResult::kDone;
         break;
     }
   }
@@ -222,7 +224,8 @@ TcpSocket* FindConnection(TcpLayer& tcp, Segment& segment, bool& is_handled, uin
 void SynchronisedInput(TcpSocket& socket, Segment& segment, uint64_t now_ns) {
   const TcpHeader& header = segment.header;
   ++socket.segments_in;
-  if (socket.state == TcpState::kSynReceived && segment.has(kTcpSyn) && segment.has(kTcpAck) && header.seq == socket.irs) {
+  if (socket.state == TcpState::kSynReceived && segment.has(kTcpSyn) && segment.has(kTcpAck) &&
+      header.seq == socket.irs) {
     CompleteSynReceived(socket, segment, now_ns);  // RFC 9293, figure 8
     return;
   }
@@ -235,7 +238,8 @@ void SynchronisedInput(TcpSocket& socket, Segment& segment, uint64_t now_ns) {
     return;
   }
   // RFC 7323, section 4.3, (2).
-  if (socket.uses_timestamps && SeqAtMost(header.seq, socket.rcv_acked) && SeqAtMost(socket.ts_recent, header.options.timestamp)) {
+  if (socket.uses_timestamps && SeqAtMost(header.seq, socket.rcv_acked) &&
+      SeqAtMost(socket.ts_recent, header.options.timestamp)) {
     socket.ts_recent = header.options.timestamp;
     socket.ts_recent_ns = now_ns;
   }
@@ -246,7 +250,8 @@ void SynchronisedInput(TcpSocket& socket, Segment& segment, uint64_t now_ns) {
     return;
   }
   if (segment.size_bytes != 0 || segment.has(kTcpFin)) {
-    const bool is_deaf = (socket.is_orphan || (socket.is_receive_shut && socket.is_send_shut)) && !socket.is_fin_received;
+    const bool is_deaf =
+        (socket.is_orphan || (socket.is_receive_shut && socket.is_send_shut)) && !socket.is_fin_received;
     if (is_deaf && SeqAfter(header.seq + segment.size_bytes, socket.rcv_nxt)) {
       SendReset(socket, now_ns);  // RFC 9293, section 3.6.1: data for nobody
       FinishConnection(socket, ECONNRESET, now_ns);

@@ -21,12 +21,12 @@ struct TcpLayer {
   ObjectPool runs;     // HeldRun
   List acks_due;
   List memory_waiters;
-  List all;                           // TcpSocket::all_node
-  List listeners[kListenerBuckets];   // ListenerPart::node, by port
-  List time_wait_order;               // TimeWait::node, oldest first
+  List all;                          // TcpSocket::all_node
+  List listeners[kListenerBuckets];  // ListenerPart::node, by port
+  List time_wait_order;              // TimeWait::node, oldest first
   uint32_t time_wait_count = 0;
   Timer time_wait_timer;
-  uint64_t challenge_second = 0;      // RFC 5961, section 7
+  uint64_t challenge_second = 0;  // RFC 5961, section 7
   uint32_t challenge_left = 0;
 };
 

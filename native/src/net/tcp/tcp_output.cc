@@ -56,12 +56,14 @@ bool SendSegment(TcpSocket& socket, uint32_t seq, uint32_t count, uint8_t flags,
   const bool reports = count == 0;
   const uint32_t options_most = reports ? 40 : socket.uses_timestamps ? kTimestampOption_bytes : 0;
   OutgoingPacket packet;
-  if (BeginPacket(stack, socket.path, kProtocolTcp, base.local.address, base.remote.address, base.ttl, base.type_of_service, true,
-                  kTcpHeader_bytes + options_most + count, &base, packet, now_ns) != BeginResult::kReady) {
+  if (BeginPacket(stack, socket.path, kProtocolTcp, base.local.address, base.remote.address, base.ttl,
+                  base.type_of_service, true, kTcpHeader_bytes + options_most + count, &base, packet,
+                  now_ns) != BeginResult::kReady) {
     return false;
   }
   uint8_t* const out = packet.transport;
-  const uint32_t header_bytes = kTcpHeader_bytes + WriteOrdinaryOptions(socket, reports, now_ns, out + kTcpHeader_bytes);
+  const uint32_t header_bytes =
+      kTcpHeader_bytes + WriteOrdinaryOptions(socket, reports, now_ns, out + kTcpHeader_bytes);
   WriteTcpHeader({.source_port = base.local.port,
                   .destination_port = base.remote.port,
                   .seq = seq,
@@ -75,7 +77,8 @@ bool SendSegment(TcpSocket& socket, uint32_t seq, uint32_t count, uint8_t flags,
     CopyFromChain(socket.send, cursor, socket.send_seq, seq, out + header_bytes, count);
   }
   const auto segment_bytes = static_cast<uint16_t>(count > socket.send_mss_bytes ? socket.send_mss_bytes : 0);
-  FinishPacket(stack, packet, kProtocolTcp, base.local.address, base.remote.address, header_bytes + count, kTcpChecksumOffset, segment_bytes);
+  FinishPacket(stack, packet, kProtocolTcp, base.local.address, base.remote.address, header_bytes + count,
+               kTcpChecksumOffset, segment_bytes);
   AcknowledgementIsOut(socket);
   ++socket.segments_out;
   ++stack.counters.tcp_out;
@@ -168,7 +171,8 @@ bool SendNew(TcpSocket& socket, bool is_forced, uint64_t now_ns) {
       ArmPersist(socket, now_ns);
       break;
     }
-    const uint8_t flags = static_cast<uint8_t>(kTcpAck | (count == unsent && count != 0 ? kTcpPsh : 0) | (has_fin ? kTcpFin : 0));
+    const uint8_t flags =
+        static_cast<uint8_t>(kTcpAck | (count == unsent && count != 0 ? kTcpPsh : 0) | (has_fin ? kTcpFin : 0));
     if (!SendSegment(socket, seq, count, flags, socket.send_cursor, now_ns)) {
       socket.records.TakeBack(socket.tcp->records, seq);
       break;
@@ -184,7 +188,8 @@ bool SendNew(TcpSocket& socket, bool is_forced, uint64_t now_ns) {
 
 // Lost records in order, as far as the window lets. False if there was no room.
 bool SendLost(TcpSocket& socket, uint64_t now_ns) {
-  for (SentRecord* record = socket.records.head; record != nullptr && socket.records.lost_bytes != 0; record = record->next) {
+  for (SentRecord* record = socket.records.head; record != nullptr && socket.records.lost_bytes != 0;
+       record = record->next) {
     if (!record->is_lost) {
       continue;
     }
@@ -245,7 +250,8 @@ bool Retransmit(TcpSocket& socket, SentRecord& record, uint64_t now_ns) {
   }
   const bool has_fin = socket.is_fin_sent && record.end == socket.send_end() + 1;
   const uint32_t count = record.size_bytes() - (has_fin ? 1 : 0);
-  const uint8_t flags = static_cast<uint8_t>(kTcpAck | (record.end == socket.snd_nxt && count != 0 ? kTcpPsh : 0) | (has_fin ? kTcpFin : 0));
+  const uint8_t flags = static_cast<uint8_t>(kTcpAck | (record.end == socket.snd_nxt && count != 0 ? kTcpPsh : 0) |
+                                             (has_fin ? kTcpFin : 0));
   if (!SendSegment(socket, record.seq, count, flags, socket.retransmit_cursor, now_ns)) {
     return false;
   }

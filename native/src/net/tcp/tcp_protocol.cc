@@ -147,7 +147,8 @@ void OnPacketTooBig(TcpSocket& socket, const IcmpError& error, uint64_t now_ns) 
 
 void OnConnectionError(TcpSocket& socket, const IcmpError& error, uint32_t seq, uint64_t now_ns) {
   // RFC 5927, section 4.1: a blind attacker does not know the numbers.
-  if (socket.state == TcpState::kClosed || socket.state == TcpState::kListen || !SeqWithin(seq, socket.snd_una, socket.snd_nxt)) {
+  if (socket.state == TcpState::kClosed || socket.state == TcpState::kListen ||
+      !SeqWithin(seq, socket.snd_una, socket.snd_nxt)) {
     return;
   }
   if (error.mtu_bytes != 0) {
@@ -194,6 +195,9 @@ void ResetListener(TcpSocket& listener, const Device& device) {
 }
 
 void OnDeviceReset(Stack& stack, Device& device, int error, uint64_t now_ns) {
+  if (stack.tcp == nullptr) {  // stopped already: FreeStack
+    return;
+  }
   TcpLayer& tcp = *stack.tcp;
   for (ListNode *node = tcp.all.first(), *next = nullptr; node != nullptr; node = next) {
     next = tcp.all.Next(node);

@@ -137,7 +137,8 @@ void TcpOptionsChanged(TcpSocket& socket, uint64_t now_ns) {
   if (socket.path.device != nullptr) {
     UpdateSegmentSize(socket);
   }
-  if (socket.options.has_no_delay && !socket.options.is_corked && socket.records.empty() == false && socket.unsent_bytes() != 0) {
+  if (socket.options.has_no_delay && !socket.options.is_corked && socket.records.empty() == false &&
+      socket.unsent_bytes() != 0) {
     socket.small_end = socket.snd_una;  // TCP_NODELAY flushes (tcp(7))
   }
   if (socket.options.has_keep_alive != (socket.keep_alive_at_ns != kNever) || socket.options.has_keep_alive) {

@@ -44,7 +44,8 @@ void OnSynTimeout(TcpSocket& socket, uint64_t now_ns) {
     SetRetransmit(socket, RetransmitMode::kTimeout, now_ns + kRtoInitial_ns);
     return;
   }
-  if (socket.syn_retries_done >= socket.options.syn_retries || IsPastUserTimeout(socket, socket.first_timeout_ns, now_ns)) {
+  if (socket.syn_retries_done >= socket.options.syn_retries ||
+      IsPastUserTimeout(socket, socket.first_timeout_ns, now_ns)) {
     ++socket.tcp->stack->counters.tcp_attempt_fails;
     GiveUp(socket, now_ns);
     return;
@@ -68,7 +69,8 @@ void OnDataTimeout(TcpSocket& socket, uint64_t now_ns) {
     SetRetransmit(socket, RetransmitMode::kTimeout, now_ns + BackedOff_ns(socket));
     return;
   }
-  if (socket.backoff >= (socket.is_orphan ? kOrphanRetries : kRetries) || IsPastUserTimeout(socket, socket.first_timeout_ns, now_ns)) {
+  if (socket.backoff >= (socket.is_orphan ? kOrphanRetries : kRetries) ||
+      IsPastUserTimeout(socket, socket.first_timeout_ns, now_ns)) {
     GiveUp(socket, now_ns);
     return;
   }
@@ -150,7 +152,8 @@ void OnKeepAliveDeadline(TcpSocket& socket, uint64_t now_ns) {
   }
   const uint64_t idle_ns = options.keep_idle_s * kSecond_ns;
   const uint64_t silence_ns = now_ns - socket.last_ack_ns;
-  const bool is_busy = !socket.records.empty() || socket.unsent_bytes() != 0;  // retransmissions tell whether the peer lives
+  const bool is_busy =
+      !socket.records.empty() || socket.unsent_bytes() != 0;  // retransmissions tell whether the peer lives
   if (is_busy || silence_ns < idle_ns) {
     socket.keep_alive_probes = 0;
     socket.keep_alive_at_ns = (is_busy ? now_ns : socket.last_ack_ns) + idle_ns;
@@ -218,7 +221,8 @@ void ArmRetransmit(TcpSocket& socket, uint64_t now_ns) {
     return;  // sooner than all else
   }
   const uint64_t timeout_at = socket.rto_base_ns + BackedOff_ns(socket);
-  if (socket.uses_sack && socket.congestion == CongestionState::kOpen && !socket.is_tail_probe_out && socket.backoff == 0) {
+  if (socket.uses_sack && socket.congestion == CongestionState::kOpen && !socket.is_tail_probe_out &&
+      socket.backoff == 0) {
     const uint64_t smoothed = socket.round_trip.smoothed_ns;
     uint64_t probe = smoothed == 0 ? kSecond_ns : 2 * smoothed;
     probe += socket.in_flight_bytes() <= socket.send_mss_bytes ? kMaxAckDelay_ns : 0;

@@ -45,7 +45,9 @@ void WaitForMemory(TcpSocket& socket) {
   }
 }
 
-uint32_t Clamp(uint32_t value, uint32_t least, uint32_t most) { return value < least ? least : value > most ? most : value; }
+uint32_t Clamp(uint32_t value, uint32_t least, uint32_t most) {
+  return value < least ? least : value > most ? most : value;
+}
 
 // A write of many pieces makes full frames: nothing leaves before one is there or the last piece came.
 bool GathersStill(const TcpSocket& socket) {
@@ -138,7 +140,9 @@ uint32_t Readable_bytes(const TcpSocket& socket) { return socket.receive.size_by
 
 uint32_t Unacknowledged_bytes(const TcpSocket& socket) { return socket.send.size_bytes; }
 
-uint32_t Unsent_bytes(const TcpSocket& socket) { return socket.can_send() ? socket.unsent_bytes() : socket.send.size_bytes; }
+uint32_t Unsent_bytes(const TcpSocket& socket) {
+  return socket.can_send() ? socket.unsent_bytes() : socket.send.size_bytes;
+}
 
 uint32_t PollTcp(const TcpSocket& socket) {
   if (socket.state == TcpState::kListen) {

@@ -107,7 +107,8 @@ void RemoveTimeWait(TcpLayer& tcp, TimeWait& entry) {
   tcp.time_waits.Free(&entry);
 }
 
-TimeWaitResult TimeWaitInput(TcpLayer& tcp, TimeWait& entry, const Segment& segment, uint32_t& isn_floor, uint64_t now_ns) {
+TimeWaitResult TimeWaitInput(TcpLayer& tcp, TimeWait& entry, const Segment& segment, uint32_t& isn_floor,
+                             uint64_t now_ns) {
   const TcpHeader& header = segment.header;
   if (segment.has(kTcpRst)) {
     return TimeWaitResult::kDone;  // RFC 1337, section 3, fix F1

@@ -28,7 +28,8 @@ enum class TimeWaitResult : uint8_t {
   kDone,
   kReuse,  // the segment is a SYN of a new connection; the entry is gone, and `isn_floor` is where its numbers ended
 };
-TimeWaitResult TimeWaitInput(TcpLayer& tcp, TimeWait& entry, const Segment& segment, uint32_t& isn_floor, uint64_t now_ns);
+TimeWaitResult TimeWaitInput(TcpLayer& tcp, TimeWait& entry, const Segment& segment, uint32_t& isn_floor,
+                             uint64_t now_ns);
 /// May a connect of ours take the place (RFC 6191: the peer will see our timestamps grow)? Then it does, and the entry is gone.
 bool ReuseTimeWait(TcpLayer& tcp, TimeWait& entry, uint64_t now_ns, bool only_asks);
 void RemoveTimeWait(TcpLayer& tcp, TimeWait& entry);

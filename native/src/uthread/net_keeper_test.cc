@@ -1,0 +1,225 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "uthread/net_keeper.h"
+
+#include <gtest/gtest.h>
+
+#include "nic/doorbell.h"
+#include "uthread/uthread.h"
+
+namespace junction {
+namespace {
+
+// Two processes, the first with two kthreads; all awake and idle.
+class NetKeeperTest : public testing::Test {
+ protected:
+  NetKeeperTest() {
+    net_.doorbell = &doorbell_;
+    net_.deadline_ns = kNever;
+    Enter(a1_, a_);
+    Enter(a2_, a_);
+    Enter(b1_, b_);
+  }
+
+  void Enter(Kthread& kthread, UthreadGroup& group) {
+    kthread.group = &group;
+    kthread.is_on_host.store(1);
+    kthread.tick_deadline_ns = kNever;
+    group.kthreads.PushBack(kthread.group_node);
+    ++group.kthread_count;
+  }
+  bool Park(Kthread& kthread) {
+    kthread.is_parked = true;
+    return TakeKeeping(net_, kthread);
+  }
+  void Wake(Kthread& kthread) {
+    kthread.is_parked = false;
+    StopKeeping(net_, kthread);
+  }
+  void RunsGuestCode(Kthread& kthread) { kthread.current = reinterpret_cast<Uthread*>(this); }
+
+  std::atomic<uint32_t> doorbell_ = kAwake;
+  NetKeeper net_{};
+  UthreadGroup a_{}, b_{};
+  Kthread a1_{}, a2_{}, b1_{};
+};
+
+TEST_F(NetKeeperTest, NobodyKeepsWithoutANic) {
+  net_.doorbell = nullptr;
+  EXPECT_FALSE(Park(a1_));
+  EXPECT_FALSE(net_.needs_tick());
+}
+
+TEST_F(NetKeeperTest, TheFirstThatParksKeepsAndNoOtherDoes) {
+  EXPECT_TRUE(Park(a1_));
+  EXPECT_FALSE(Park(a2_));
+  EXPECT_FALSE(Park(b1_));
+  EXPECT_EQ(net_.keeper, &a1_);
+  EXPECT_EQ(a1_.keeps_net.load(), 1U);
+  EXPECT_EQ(a2_.keeps_net.load(), 0U);
+}
+
+TEST_F(NetKeeperTest, AKeeperThatWakesLeavesTheRoleToTheNextThatParks) {
+  Park(a1_);
+  Wake(a1_);
+  EXPECT_EQ(net_.keeper, nullptr);
+  EXPECT_EQ(a1_.keeps_net.load(), 0U);
+  EXPECT_TRUE(Park(b1_));
+}
+
+TEST_F(NetKeeperTest, AnotherThatWakesTakesNothingAway) {
+  Park(a1_);
+  Park(a2_);
+  Wake(a2_);
+  EXPECT_EQ(net_.keeper, &a1_);
+}
+
+TEST_F(NetKeeperTest, WhoFoundWorkForAnAwakeProcessLeavesTheRoleToIt) {
+  net_.worker = &b_;
+  EXPECT_FALSE(Park(a1_));
+  EXPECT_TRUE(Park(b1_));
+}
+
+TEST_F(NetKeeperTest, WhoFoundWorkForASleepingProcessKeeps) {
+  net_.worker = &b_;
+  b1_.is_parked = true;
+  EXPECT_TRUE(Park(a1_));
+}
+
+TEST_F(NetKeeperTest, ABusyProcessWithoutATickDoesNotCountAsAwake) {
+  net_.worker = &b_;
+  RunsGuestCode(b1_);
+  EXPECT_TRUE(Park(a1_));
+}
+
+TEST_F(NetKeeperTest, ABusyProcessWithATickCountsAsAwake) {
+  net_.worker = &b_;
+  RunsGuestCode(b1_);
+  b1_.tick_deadline_ns = 5;
+  EXPECT_FALSE(Park(a1_));
+  b1_.tick_deadline_ns = kNever;
+  b1_.attention.store(kAttentionArm);
+  EXPECT_FALSE(Park(a2_));
+}
+
+TEST_F(NetKeeperTest, AKthreadThatHasLeftTheHostDoesNotCountAsAwake) {
+  net_.worker = &b_;
+  b1_.is_on_host.store(0);
+  EXPECT_TRUE(Park(a1_));
+}
+
+TEST_F(NetKeeperTest, TheEndOfTheKeepersProcessFreesTheRoleAndQuietsTheDoorbell) {
+  Park(a1_);
+  ArmDoorbell(net_, false);
+  EXPECT_EQ(doorbell_.load(), kInFutex);
+  EXPECT_TRUE(ForgetKeeper(net_, a_));
+  EXPECT_EQ(net_.keeper, nullptr);
+  EXPECT_EQ(doorbell_.load(), kAwake);
+  EXPECT_TRUE(Park(b1_));
+}
+
+TEST_F(NetKeeperTest, TheEndOfAnotherProcessNeedsNobody) {
+  Park(a1_);
+  ArmDoorbell(net_, true);
+  net_.worker = &b_;
+  EXPECT_FALSE(ForgetKeeper(net_, b_));
+  EXPECT_EQ(net_.keeper, &a1_);
+  EXPECT_EQ(net_.worker, nullptr);
+  EXPECT_EQ(doorbell_.load(), kInPoller);
+}
+
+TEST_F(NetKeeperTest, ADoorbellIsRungOnceASleep) {
+  ArmDoorbell(net_, false);
+  EXPECT_EQ(ShouldRing(doorbell_), kInFutex);
+  EXPECT_EQ(ShouldRing(doorbell_), kAwake);
+  DisarmDoorbell(net_);
+  EXPECT_EQ(ShouldRing(doorbell_), kAwake);
+}
+
+TEST_F(NetKeeperTest, GuestCodeNeedsTicksOnlyWhileNobodySleepsForTheNic) {
+  EXPECT_TRUE(net_.needs_tick());
+  Park(a1_);
+  EXPECT_FALSE(net_.needs_tick());
+  net_.deadline_ns = 100;  // armed by a call of another kthread
+  EXPECT_TRUE(net_.needs_tick());
+}
+
+TEST_F(NetKeeperTest, TimersAreKeptByTheFirstThatParksAndByAnotherIfTheyComeNearer) {
+  EXPECT_EQ(TakeNetTimers(net_, a1_), kNever);
+  net_.deadline_ns = 100;
+  EXPECT_EQ(TakeNetTimers(net_, a1_), 100U);
+  EXPECT_EQ(TakeNetTimers(net_, a2_), kNever);
+  net_.deadline_ns = 50;
+  EXPECT_EQ(TakeNetTimers(net_, b1_), 50U);
+  net_.deadline_ns = 70;
+  EXPECT_EQ(TakeNetTimers(net_, a2_), kNever);
+  StopKeeping(net_, b1_);
+  EXPECT_EQ(TakeNetTimers(net_, a2_), 70U);
+}
+
+TEST_F(NetKeeperTest, TimersOfADeadProcessAreTakenUpByAnother) {
+  Park(b1_);
+  net_.deadline_ns = 100;
+  TakeNetTimers(net_, a1_);
+  EXPECT_TRUE(ForgetKeeper(net_, a_));
+  EXPECT_EQ(net_.keeper, &b1_);
+  EXPECT_EQ(TakeNetTimers(net_, b1_), 100U);
+}
+
+TEST_F(NetKeeperTest, WorkForOneselfCountsMoreThanWorkForOthers) {
+  net_.NoteWoken(b_, a_);
+  EXPECT_EQ(net_.woken, nullptr);  // not by frames
+  net_.is_polling = true;
+  net_.NoteWoken(b_, a_);
+  EXPECT_EQ(net_.woken, &b_);
+  net_.NoteWoken(a_, a_);
+  EXPECT_EQ(net_.woken, &a_);
+  net_.NoteWoken(b_, a_);
+  EXPECT_EQ(net_.woken, &a_);
+}
+
+TEST(SpinPredictorTest, SpinsOnlyAfterAShortGap) {
+  SpinPredictor predictor;
+  EXPECT_FALSE(predictor.ShouldSpin());
+  predictor.Slept(300'000);
+  EXPECT_FALSE(predictor.ShouldSpin());
+  predictor.Slept(30'000);
+  EXPECT_TRUE(predictor.ShouldSpin());
+  predictor.Hit();
+  EXPECT_TRUE(predictor.ShouldSpin());
+}
+
+TEST(SpinPredictorTest, EachVainSpinInARowAsksForOneMoreShortGap) {
+  SpinPredictor predictor;
+  predictor.Slept(0);
+  for (uint32_t vain = 1; vain <= 2 * SpinPredictor::kMostVain; ++vain) {
+    ASSERT_TRUE(predictor.ShouldSpin());
+    predictor.Vain();
+    uint32_t gaps = 0;
+    for (; !predictor.ShouldSpin(); ++gaps) {
+      ASSERT_LT(gaps, 100U);
+      predictor.Slept(10'000);
+    }
+    EXPECT_EQ(gaps, std::min(vain, SpinPredictor::kMostVain));
+  }
+  predictor.Hit();
+  predictor.Vain();
+  predictor.Slept(10'000);
+  EXPECT_TRUE(predictor.ShouldSpin());
+}
+
+TEST(SpinPredictorTest, ALongGapStartsTheCountAnew) {
+  SpinPredictor predictor;
+  predictor.Slept(0);
+  predictor.Vain();
+  predictor.Slept(0);
+  predictor.Vain();
+  predictor.Slept(0);
+  predictor.Slept(1'000'000);
+  predictor.Slept(0);
+  EXPECT_FALSE(predictor.ShouldSpin());
+  predictor.Slept(0);
+  EXPECT_TRUE(predictor.ShouldSpin());
+}
+
+}  // namespace
+}  // namespace junction
