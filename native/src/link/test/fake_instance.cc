@@ -409,21 +409,25 @@ void FakeInstance::Accept(uint64_t) {
 
 /// False: nothing more can come of it, both ends are to be reset (`is_dead`) or closed.
 bool FakeInstance::ServeBridge(Connection& c, uint64_t now_ns) {
-  if (!c.guest_ended && !ReadFrom(*c.socket, c.to_host, c.guest_ended, now_ns)) {
-    c.is_dead = true;
-    return false;
-  }
-  while (!c.to_host.empty()) {
+  // Until the host takes no more, or nothing is left: there is no other event for what is left in the guest's socket.
+  do {
+    if (!c.guest_ended && !ReadFrom(*c.socket, c.to_host, c.guest_ended, now_ns)) {
+      c.is_dead = true;
+      return false;
+    }
+    if (c.to_host.empty()) {
+      break;
+    }
     const ssize_t sent = send(c.host.get(), c.to_host.data(), c.to_host.size(), MSG_NOSIGNAL);
+    if (sent < 0 && errno != EAGAIN) {
+      c.is_dead = true;
+      return false;
+    }
     if (sent < 0) {
-      if (errno != EAGAIN) {
-        c.is_dead = true;
-        return false;
-      }
       break;
     }
     c.to_host.erase(0, static_cast<size_t>(sent));
-  }
+  } while (true);
   while (!c.host_ended && c.to_guest.size() < kMostBuffered) {
     char bytes[65536];
     const ssize_t got = recv(c.host.get(), bytes, sizeof(bytes), 0);
@@ -454,35 +458,44 @@ bool FakeInstance::ServeBridge(Connection& c, uint64_t now_ns) {
 }
 
 bool FakeInstance::ServeHere(Connection& c, uint64_t now_ns) {
-  if (!c.guest_ended && !ReadFrom(*c.socket, c.to_host, c.guest_ended, now_ns)) {
-    c.is_dead = true;
-    return false;
-  }
+  size_t left = 0;
+  do {
+    if (!c.guest_ended && !ReadFrom(*c.socket, c.to_host, c.guest_ended, now_ns)) {
+      c.is_dead = true;
+      return false;
+    }
+    left = c.to_host.size();
+    Answer(c);
+    if (!c.to_guest.empty() && !WriteTo(*c.socket, c.to_guest, now_ns)) {
+      c.is_dead = true;
+      return false;
+    }
+  } while (c.to_host.size() < left);
+  return !(c.guest_ended && c.to_guest.empty());
+}
+
+/// Takes off `to_host` what is complete and appends what it is answered with to `to_guest`.
+void FakeInstance::Answer(Connection& c) {
   if (c.server->service == Service::kEcho) {
     if (c.to_guest.size() < kMostBuffered) {
       c.to_guest += c.to_host;
       c.to_host.clear();
     }
-  } else {
-    for (;;) {
-      const size_t end = c.to_host.find("\r\n\r\n");
-      if (end == std::string::npos) {
-        break;
-      }
-      const size_t field = c.to_host.find("Content-Length: ");
-      const size_t body = field < end ? std::strtoul(c.to_host.c_str() + field + 16, nullptr, 10) : 0;
-      if (c.to_host.size() < end + 4 + body) {
-        break;
-      }
-      c.to_host.erase(0, end + 4 + body);
-      c.to_guest += c.server->answer;
+    return;
+  }
+  for (;;) {
+    const size_t end = c.to_host.find("\r\n\r\n");
+    if (end == std::string::npos) {
+      return;
     }
+    const size_t field = c.to_host.find("Content-Length: ");
+    const size_t body = field < end ? std::strtoul(c.to_host.c_str() + field + 16, nullptr, 10) : 0;
+    if (c.to_host.size() < end + 4 + body) {
+      return;
+    }
+    c.to_host.erase(0, end + 4 + body);
+    c.to_guest += c.server->answer;
   }
-  if (!c.to_guest.empty() && !WriteTo(*c.socket, c.to_guest, now_ns)) {
-    c.is_dead = true;
-    return false;
-  }
-  return !(c.guest_ended && c.to_guest.empty());
 }
 
 bool FakeInstance::Serve(Connection& c, uint64_t now_ns) {

@@ -86,6 +86,7 @@ class FakeInstance {
   bool Serve(Connection& connection, uint64_t now_ns);
   bool ServeBridge(Connection& connection, uint64_t now_ns);
   bool ServeHere(Connection& connection, uint64_t now_ns);
+  void Answer(Connection& connection);
   void Sleep(uint64_t now_ns);
 
   Options options_;
