@@ -19,6 +19,12 @@ bool SentBefore(uint64_t a_ns, uint32_t a_end, uint64_t b_ns, uint32_t b_end) {
   return a_ns < b_ns || (a_ns == b_ns && SeqBefore(a_end, b_end));
 }
 
+// The segment echoes a timestamp from before `sent_ns`.
+bool AnswersBefore(const TcpSocket& socket, const TcpHeader& header, uint64_t sent_ns) {
+  return socket.uses_timestamps && header.options.has_timestamps && header.options.timestamp_echo != 0 &&
+         SeqBefore(header.options.timestamp_echo, TimestampClock(sent_ns) + socket.ts_offset);
+}
+
 // RFC 8985, section 6.2, step 4.
 uint64_t ReorderWindow_ns(const TcpSocket& socket) {
   if (!socket.is_reordering_seen && (socket.congestion != CongestionState::kOpen ||
@@ -215,8 +221,8 @@ void OnDelivered(TcpSocket& socket, const SentRecord& record, uint32_t end, uint
       event.has_sample = true;
       event.sample_ns = rtt_ns;
     }
-  } else if (rtt_ns < socket.round_trip.min_ns) {
-    return;  // step 2: most likely an answer to the first transmission
+  } else if (rtt_ns < socket.round_trip.min_ns || AnswersBefore(socket, *event.header, record.sent_ns)) {
+    return;  // step 2: an answer to the first transmission
   }
   if (SentBefore(socket.rack_sent_ns, socket.rack_end_seq, record.sent_ns, end)) {
     socket.rack_sent_ns = record.sent_ns;
@@ -329,6 +335,7 @@ void OnRetransmissionTimeout(TcpSocket& socket, uint64_t now_ns) {
   }
   socket.congestion = CongestionState::kLoss;
   socket.cubic.window_bytes = socket.send_mss_bytes;
+  socket.is_cwnd_limited = true;
   socket.duplicate_acks = 0;
   socket.duplicate_bytes = 0;
   socket.is_tail_probe_out = false;

@@ -32,10 +32,9 @@ bool MayChallenge(TcpLayer& tcp, uint64_t now_ns) {
   return true;
 }
 
-// RFC 9293: SND.WL1 and WL2, in Linux' form: also a larger window in an otherwise equal segment counts.
+// RFC 9293, section 3.10.7.4: SND.WL2 is SND.UNA, below which no acknowledgement comes here.
 void UpdateSendWindow(TcpSocket& socket, const TcpHeader& header, uint32_t window) {
-  if (SeqAfter(header.ack, socket.snd_una) || SeqAfter(header.seq, socket.snd_wl1) ||
-      (header.seq == socket.snd_wl1 && window > socket.snd_wnd)) {
+  if (SeqAfter(header.ack, socket.snd_una) || SeqAtMost(socket.snd_wl1, header.seq)) {
     socket.snd_wl1 = header.seq;
     socket.snd_wnd = window;
     socket.snd_wnd_max = window > socket.snd_wnd_max ? window : socket.snd_wnd_max;

@@ -15,6 +15,7 @@ constexpr uint8_t kRetries = 15;
 constexpr uint8_t kOrphanRetries = 8;
 // RFC 8985, section 7.2: WCDelAckT for a flight of one segment. A probe sooner than 4 ms would race with a peer's scheduling (ours).
 constexpr uint64_t kMaxAckDelay_ns = 200 * kMillisecond_ns;
+constexpr uint64_t kCorkLimit_ns = 200 * kMillisecond_ns;
 constexpr uint64_t kProbeLeast_ns = 4 * kMillisecond_ns;
 
 uint64_t BackedOff_ns(const TcpSocket& socket) {
@@ -240,7 +241,9 @@ void ArmPersist(TcpSocket& socket, uint64_t now_ns) {
   if (socket.retransmit_mode == RetransmitMode::kPersist && socket.retransmit_at_ns != kNever) {
     return;
   }
-  SetRetransmit(socket, RetransmitMode::kPersist, now_ns + BackedOff_ns(socket));
+  // tcp(7): a cork holds for 200 ms.
+  const bool is_held = socket.snd_wnd != 0 && (socket.options.is_corked || socket.has_unsent_fragment_hold);
+  SetRetransmit(socket, RetransmitMode::kPersist, now_ns + (is_held ? kCorkLimit_ns : BackedOff_ns(socket)));
 }
 
 void ArmDelayedAck(TcpSocket& socket, uint64_t now_ns) {
