@@ -16,7 +16,8 @@ namespace {
 // Linux' TCP_MAX_QUICKACKS: the peer's slow start lives on acknowledgements.
 constexpr uint8_t kQuickAcks = 16;
 // RFC 9293, MUST-15 and section 3.7.1: without an option.
-constexpr uint32_t kDefaultSegment_bytes = 536;
+constexpr uint32_t kDefaultSegment4_bytes = 536;
+constexpr uint32_t kDefaultSegment6_bytes = 1220;
 // Less would cost more headers than data (Linux' TCP_MIN_MSS with options).
 constexpr uint32_t kLeastSegment_bytes = 60;
 
@@ -58,7 +59,8 @@ TcpSocket* MakeSocket(TcpLayer& tcp, bool is_v6) {
 }
 
 void AdoptOptions(TcpSocket& socket, const TcpOptionsSeen& options, uint64_t now_ns) {
-  socket.peer_mss_bytes = options.max_segment_bytes == 0                    ? kDefaultSegment_bytes
+  const bool is_v4 = socket.entry.socket.remote.address.is_v4();
+  socket.peer_mss_bytes = options.max_segment_bytes == 0 ? (is_v4 ? kDefaultSegment4_bytes : kDefaultSegment6_bytes)
                           : options.max_segment_bytes < kLeastSegment_bytes ? kLeastSegment_bytes
                                                                             : options.max_segment_bytes;
   socket.uses_timestamps = options.has_timestamps;

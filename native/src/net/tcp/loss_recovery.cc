@@ -122,7 +122,7 @@ void Undo(TcpSocket& socket) {
     record->is_lost = false;
   }
   socket.records.lost_bytes = 0;
-  socket.backoff = 0;
+  socket.backoff = socket.timeouts = 0;
   LeaveRecovery(socket);
 }
 
@@ -203,7 +203,7 @@ void SuspectBlackHole(TcpSocket& socket) {
   }
   if (mtu > kBlackHoleMtu_bytes) {
     mtu = kBlackHoleMtu_bytes;
-  } else if (is_v4 && socket.backoff >= 3 && mtu > kBlackHoleMtu4_bytes) {
+  } else if (is_v4 && socket.timeouts >= 3 && mtu > kBlackHoleMtu4_bytes) {
     mtu = kBlackHoleMtu4_bytes;
   } else {
     return;
@@ -339,7 +339,7 @@ void OnRetransmissionTimeout(TcpSocket& socket, uint64_t now_ns) {
   socket.duplicate_acks = 0;
   socket.duplicate_bytes = 0;
   socket.is_tail_probe_out = false;
-  if (socket.backoff >= 1) {
+  if (socket.timeouts >= 1) {
     SuspectBlackHole(socket);
   }
   Retransmit(socket, *records.head, now_ns);

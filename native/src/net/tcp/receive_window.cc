@@ -26,8 +26,10 @@ uint32_t FreeWindow_bytes(const TcpSocket& socket) {
   if (free < limit / 16 || free < segment) {
     return 0;
   }
+  // No more than the field can say: else each read would seem worth an update.
+  const uint32_t most = 65535U << socket.receive_window_scale;
   const uint32_t unit = 1U << socket.receive_window_scale;
-  return free / unit * unit;
+  return (free < most ? free : most) / unit * unit;
 }
 
 // Twice what the owner read in a round trip is room for a sender that doubles its window (Linux' dynamic right-sizing).

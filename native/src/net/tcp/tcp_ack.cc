@@ -62,6 +62,21 @@ void PopRecords(TcpSocket& socket, uint32_t ack, uint64_t now_ns, AckEvent& even
   }
 }
 
+// RFC 7323, section 4: the echo tells which transmission was answered, also of bytes that were sent again.
+void MeasureByTimestamp(const TcpSocket& socket, const TcpHeader& header, uint64_t now_ns, AckEvent& event) {
+  const TcpOptionsSeen& options = header.options;
+  if (event.has_sample || event.acked_bytes == 0 || !socket.uses_timestamps || !options.has_timestamps ||
+      options.timestamp_echo == 0) {
+    return;
+  }
+  const uint32_t elapsed_ms = TimestampClock(now_ns) + socket.ts_offset - options.timestamp_echo;
+  if (elapsed_ms * kMillisecond_ns > kRtoMax_ns) {
+    return;  // an echo of nothing that we sent
+  }
+  event.has_sample = true;
+  event.sample_ns = (elapsed_ms == 0 ? 1 : elapsed_ms) * kMillisecond_ns;
+}
+
 void OnWindowOpen(TcpSocket& socket) {
   // A zero window is over: the persist timer's backoff with it.
   if (socket.retransmit_mode == RetransmitMode::kPersist && socket.snd_wnd != 0) {
@@ -123,14 +138,16 @@ bool ProcessAck(TcpSocket& socket, const Segment& segment, uint64_t now_ns) {
   if (header.options.sack_count != 0 && socket.uses_sack) {
     ApplySack(socket, header, now_ns, event);
   }
+  MeasureByTimestamp(socket, header, now_ns, event);
   if (event.has_sample) {
+    socket.backoff = 0;
     socket.round_trip.Sample(event.sample_ns, now_ns);
     socket.cubic.OnSlowStartSample(event.sample_ns, socket.snd_una, socket.snd_nxt);
   }
   if (event.acked_bytes != 0) {
     socket.bytes_acked += event.acked_bytes;
     socket.rto_base_ns = socket.first_timeout_ns = now_ns;
-    socket.backoff = 0;
+    socket.timeouts = 0;
     DropAcknowledged(socket, now_ns);
   }
   RecoverOnAck(socket, event, now_ns);

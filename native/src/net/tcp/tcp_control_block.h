@@ -89,7 +89,8 @@ struct TcpSocket {
 
   CongestionState congestion = CongestionState::kOpen;
   RetransmitMode retransmit_mode = RetransmitMode::kNone;
-  uint8_t backoff = 0;     // timeouts in a row
+  uint8_t backoff = 0;     // the timeout is doubled so often; until a round trip was measured (RFC 6298, section 5)
+  uint8_t timeouts = 0;    // in a row, without an acknowledgement in between
   uint8_t probes_out = 0;  // zero-window probes without an answer
   uint8_t keep_alive_probes = 0;
   uint8_t syn_retries_done = 0;

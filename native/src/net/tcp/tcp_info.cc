@@ -21,7 +21,7 @@ TcpInfo InfoOf(const TcpSocket& socket, uint64_t now_ns) {
   TcpInfo info = {};
   const uint32_t mss = socket.send_mss_bytes;
   info.state = socket.state;
-  info.retransmits = socket.backoff;
+  info.retransmits = socket.timeouts;
   info.probes = socket.probes_out > socket.keep_alive_probes ? socket.probes_out : socket.keep_alive_probes;
   info.backoff = socket.backoff;
   info.options =

@@ -239,7 +239,8 @@ void SynchronisedInput(TcpSocket& socket, Segment& segment, uint64_t now_ns) {
   }
   // RFC 7323, section 4.3, (2).
   if (socket.uses_timestamps && SeqAtMost(header.seq, socket.rcv_acked) &&
-      SeqAtMost(socket.ts_recent, header.options.timestamp)) {
+      (SeqAtMost(socket.ts_recent, header.options.timestamp) ||
+       now_ns - socket.ts_recent_ns >= kTimestampLife_ns)) {  // section 5.5: what was is not valid any more
     socket.ts_recent = header.options.timestamp;
     socket.ts_recent_ns = now_ns;
   }

@@ -70,14 +70,15 @@ void OnDataTimeout(TcpSocket& socket, uint64_t now_ns) {
     SetRetransmit(socket, RetransmitMode::kTimeout, now_ns + BackedOff_ns(socket));
     return;
   }
-  if (socket.backoff >= (socket.is_orphan ? kOrphanRetries : kRetries) ||
+  if (socket.timeouts >= (socket.is_orphan ? kOrphanRetries : kRetries) ||
       IsPastUserTimeout(socket, socket.first_timeout_ns, now_ns)) {
     GiveUp(socket, now_ns);
     return;
   }
   ++socket.tcp->stack->counters.tcp_timeouts;
   OnRetransmissionTimeout(socket, now_ns);
-  ++socket.backoff;
+  ++socket.timeouts;
+  socket.backoff += socket.backoff < 20 ? 1 : 0;
   SetRetransmit(socket, RetransmitMode::kTimeout, now_ns + BackedOff_ns(socket));
 }
 

@@ -120,7 +120,7 @@ Span ReadSpan(TcpSocket& socket, uint32_t offset_bytes, int& error) {
     error = 0;
   } else if (socket.entry.socket.error != 0) {
     error = TakeError(socket.entry.socket);
-  } else if (socket.is_receive_shut || (socket.has_ended && socket.was_connected)) {
+  } else if (socket.is_receive_shut || socket.has_ended) {
     error = 0;
   } else if (socket.state == TcpState::kClosed || socket.state == TcpState::kListen) {
     error = -ENOTCONN;

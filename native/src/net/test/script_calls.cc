@@ -173,8 +173,12 @@ int ScriptRunner::Write(OpenSocket& socket, uint32_t count, bool has_more) {
   while (done < count) {
     int error = 0;
     const Span span = WriteSpan(*socket.tcp, error);
+    if (span.size_bytes == 0 && done != 0) {
+      CommitWrite(*socket.tcp, 0, false, now_ns_);  // no more comes now
+      return static_cast<int>(done);
+    }
     if (span.size_bytes == 0) {
-      return done != 0 ? static_cast<int>(done) : error;
+      return error;
     }
     const uint32_t piece = std::min(span.size_bytes, count - done);
     for (uint32_t i = 0; i < piece; ++i) {
