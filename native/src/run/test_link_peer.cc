@@ -166,7 +166,7 @@ void LinkPeer::Sleep() {
   if (!has_frames) {
     const uint64_t deadline_ns = net::NextDeadline_ns(*stack_);
     const uint64_t now_ns = Now_ns();
-    const uint64_t left_ns = deadline_ns == kNever ? kPatience_ns : deadline_ns > now_ns ? deadline_ns - now_ns : 0;
+    const uint64_t left_ns = deadline_ns == kNever ? patience_ns : deadline_ns > now_ns ? deadline_ns - now_ns : 0;
     pollfd waits[] = {{attachment_.peer_event_fd(), POLLIN, 0}, {attachment_.lease_fd(), POLLIN, 0}};
     poll(waits, 2, static_cast<int>(left_ns / kMillisecond_ns) + 1);
     attachment_.DrainEvents();
