@@ -11,7 +11,7 @@
 //   <instance>  {"id":"...","control":"<path of its control block>","pid":<host pid>,"coreLimit":n,
 //                "number":n,                          optional: its number in events (nic/event_queue.h)
 //                "linksPath":"...","ip":"10.62.0.5",  optional, both or none: its NIC, to be on the uplink
-//                "ip6":"fd..::5","mac":"02:...",      optional; the MAC is 02:00 and the bytes of ip unless given
+//                "ip6":"fd..::5","mac":"02:...",      optional; the MAC is 02:6a and the bytes of ip unless given
 //                "allow":[{"to":"10.0.0.0/8","port":443},...]}  optional, at most 64: beyond the default policy; port 0 or none = all
 //
 // An instance that is registered or updated is attached to the uplink at once if it is not; one that ends is noticed.

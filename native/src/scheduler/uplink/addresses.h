@@ -40,8 +40,8 @@ std::string Text(const Ip4& ip);
 std::string Text(const Ip6& ip);
 std::string Text(const Cidr& cidr);
 
-/// The MAC of an address unless it is given: 02:00 and its four bytes, as libs/instance-model makes it.
-inline Mac MacOf(const Ip4& ip) { return {2, 0, ip[0], ip[1], ip[2], ip[3]}; }
+/// The MAC of an address unless it is given: 02:6a and its four bytes, as libs/instance-model makes it.
+inline Mac MacOf(const Ip4& ip) { return {2, 0x6a, ip[0], ip[1], ip[2], ip[3]}; }
 /// The link-local address that goes with a MAC: RFC 4291, appendix A.
 Ip6 LinkLocalOf(const Mac& mac);
 /// The other way round; nothing if it is not such an address.

@@ -46,6 +46,16 @@ std::string DropsJson(const PortCounters& counters) {
   return text;
 }
 
+// What of the NIC is not as it was registered; empty if all is.
+std::string StrangeNic(const UplinkIdentity& identity, const AttachAnswer& answer) {
+  const auto mac = std::to_array(answer.instance_mac);
+  const auto ip4 = std::to_array(answer.instance_ip4);
+  if (mac != identity.mac) {
+    return "its NIC has the MAC " + Text(mac) + ", registered is " + Text(identity.mac);
+  }
+  return ip4 != identity.ip4 ? "its NIC has the address " + Text(ip4) + ", registered is " + Text(identity.ip4) : "";
+}
+
 uint64_t Read(const std::atomic<uint64_t>& counter) { return counter.load(std::memory_order_relaxed); }
 
 }  // namespace
@@ -321,6 +331,11 @@ void Uplink::TryAttach(const std::string& id, std::unique_lock<std::mutex>& lock
   Member& member = found->second;
   if (!attached) {
     Fail(member, attached.error());
+    return;
+  }
+  // Else all that it sends would be dropped as spoofed, and nobody would know why.
+  if (std::string fault = StrangeNic(member.instance.Identity(), attached->answer()); !fault.empty()) {
+    member.fault = std::move(fault);
     return;
   }
   member.is_attached = true;

@@ -323,7 +323,7 @@ TEST_F(UplinkHostTest, SpoofedFramesAreDropped) {
   });
   Await("\"spoofed\":\"1\"");
   a->space().Do([] {
-    EXPECT_EQ(Shell("ip link set guest address 02:00:0a:3e:00:99"), 0);
+    EXPECT_EQ(Shell("ip link set guest address 02:6a:0a:3e:00:99"), 0);
     const UniqueFd fd(socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0));
     const SocketAddress to(kOutside, 9000);
     EXPECT_EQ(sendto(fd.get(), "spoof", 5, 0, to.get(), to.size), 5);
@@ -487,7 +487,7 @@ TEST_F(UplinkHostTest, ADeafInstanceLosesItsOwnFramesOnly) {
   ASSERT_TRUE(Pings(*host_, "10.62.0.5"));
   a->is_deaf.store(true);
   host_->Do([] {
-    EXPECT_EQ(Shell("ip neigh replace 10.62.0.5 lladdr 02:00:0a:3e:00:05 dev jn-test nud permanent"), 0);
+    EXPECT_EQ(Shell("ip neigh replace 10.62.0.5 lladdr 02:6a:0a:3e:00:05 dev jn-test nud permanent"), 0);
     const UniqueFd fd(socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0));
     const SocketAddress to("10.62.0.5", 9000);
     const std::vector<uint8_t> bytes(1400);
