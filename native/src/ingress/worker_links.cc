@@ -46,8 +46,12 @@ void WorkerLinks::OnAttached(const std::shared_ptr<Replica>& replica, NicAttachm
       core_.counters.link_attaches.Add();
       core_.counters.links.Add();
     } else {
+      Unwatch(**added);
       stack_->Remove(**added, core_.loop.now_ns());
     }
+  }
+  if (pool->link == nullptr) {
+    source_.OnLinkLost(worker_, replica);  // short of memory or descriptors: again later
   }
   core_.upstreams->OnLinkSettled(*pool);
 }
@@ -143,9 +147,11 @@ void WorkerLinks::Sweep() {
   for (WorkerLink* const link : unused_) {
     if (!link->link->is_lost()) {
       core_.counters.links.Sub();
+      // Not left to the end of the descriptors: the instance's monitor holds the same pipe, so that epoll would go on with it.
+      Unwatch(*link->link);
+      core_.loop.Remove(link->link->lease_fd());
     }
-    link->event.closed = link->lease.closed = true;
-    stack_->Remove(*link->link, core_.loop.now_ns());  // its descriptors leave the event loop as they are closed
+    stack_->Remove(*link->link, core_.loop.now_ns());
     std::erase_if(links_, [link](const auto& owned) { return owned.get() == link; });
   }
   unused_.clear();

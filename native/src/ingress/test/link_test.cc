@@ -116,7 +116,7 @@ TEST_F(LinkTest, CutsAnAnswerOffWhenTheInstanceIsKilled) {
 
 TEST_F(LinkTest, Answers502WhenTheInstanceIsKilledBeforeAnAnswer) {
   ScriptedServer function;
-  link::FakeInstance instance({});
+  link::FakeInstance instance({.links = 2});  // the first replica's is given back a little later
   instance.Bridge(function.port());
   Start();
   Apply({RouteTo(instance.link_path(), UnusedPort())});
