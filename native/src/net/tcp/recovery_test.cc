@@ -95,8 +95,10 @@ TEST_F(RecoveryTest, TimeoutBacksOffAndKarnIgnoresTheAnswer) {
   EXPECT_EQ(socket_->round_trip.smoothed_ns, smoothed);  // no sample from what was sent again
   Write(500);
   EXPECT_EQ(Sent(), Offsets{500});
-  bench_.Pass(rto);
-  EXPECT_EQ(Sent(), Offsets{500});  // the backoff is over
+  bench_.Pass(8 * rto - 1);
+  EXPECT_EQ(Sent(), Offsets{});
+  bench_.Pass(1);
+  EXPECT_EQ(Sent(), Offsets{500});  // the timeout stays doubled until there is a sample (RFC 6298, section 5)
 }
 
 TEST_F(RecoveryTest, GivesUpAfterFifteenRetransmissions) {
