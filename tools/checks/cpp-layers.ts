@@ -6,7 +6,7 @@ const layers: Record<string, string[]> = {
   base: [],
   nic: ['base'],
   net: ['base', 'nic'],
-  uthread: ['base'],
+  uthread: ['base', 'nic'],
   kernel: ['base', 'nic', 'net', 'uthread'],
   loader: ['base', 'nic', 'net', 'uthread', 'kernel'],
   run: ['base', 'nic', 'net', 'uthread', 'kernel', 'loader'],

@@ -58,13 +58,14 @@ Stack* NewStack(const Environment& environment, const StackOptions& options) {
 }
 
 void FreeStack(Stack* stack) {
+  // First the devices: their sockets end in protocols that are still there. What Init left undone has neither.
+  while (Device* const device = NextDevice(*stack, nullptr)) {
+    RemoveDevice(*stack, *device, stack->now_ns);
+  }
   for (const ProtocolOps* protocol : kAllProtocols) {
     if (protocol->stop != nullptr) {
       protocol->stop(*stack);
     }
-  }
-  while (Device* const device = NextDevice(*stack, nullptr)) {
-    RemoveDevice(*stack, *device, stack->now_ns);
   }
   StopLoopback(*stack);
   StopPathMtus(*stack);
