@@ -258,8 +258,10 @@ int64_t Receive(File& file, int fd, GuestBuffer& data, uint32_t flags, SocketMes
       if ((flags & kSpecial & ~MSG_PEEK) == 0) {
         file.ready &= ~PollEvents{POLLIN};
       }
-      result = is_nonblocking ? -EAGAIN : AwaitHostSocket(file, fd, POLLIN, deadline);
-      if (result == 0) {
+      // A datagram socket that was shut down is readable for ever; the host says EAGAIN to MSG_DONTWAIT, and 0 to who would wait.
+      const bool is_over = !is_nonblocking && IsUdp(file) && (PollHostFd(fd, POLLRDHUP) & POLLRDHUP) != 0;
+      result = is_nonblocking ? -EAGAIN : (is_over ? 0 : AwaitHostSocket(file, fd, POLLIN, deadline));
+      if (result == 0 && !is_over) {
         continue;
       }
     }
