@@ -103,7 +103,7 @@ export const networkFields = {
   network: choice({
     env: 'JUNCTION_JUNCTIOND_NETWORK',
     of: ['host', 'nic'],
-    default: 'host',
+    default: 'nic',
     doc: "nic: each instance has a NIC and addresses of its own; host: instances use the host's network.",
   }),
   instanceNetwork: text({
