@@ -13,6 +13,8 @@ export interface Route {
   readonly url: string;
   /** The instance's links.sock: the client's connections go over a link of its own in place of the host's TCP. */
   readonly linkPath?: string;
+  /** How long the client polls its link before it sleeps. */
+  readonly spinUs?: number;
   /** Pause between an answer and the next request. */
   readonly gapUs?: number;
 }
@@ -89,17 +91,32 @@ export class LoadClient {
     return { fromStartNs: first_answer_ns, fromAskedNs: from_asked_ns };
   }
 
+  /** Gbit/s of `bytes` in one direction over one connection to a bulk_server. */
+  async bulk(to: string | Route, bytes: number, direction: 'up' | 'down'): Promise<number> {
+    const args = [...this.reach(to), '--bytes', bytes.toString(), ...(direction === 'down' ? ['--download'] : [])];
+    return ((await this.run('bulk', args)) as { gbit_per_s: number }).gbit_per_s;
+  }
+
   /** Nanoseconds of a cache line's round trip between the two cores. */
   async pingPong(): Promise<number> {
     return ((await this.run('ping-pong', [])) as { round_trip_ns: number }).round_trip_ns;
   }
 
   private request(to: string | Route): string[] {
+    const gapUs = typeof to === 'string' ? undefined : to.gapUs;
+    return [
+      ...this.reach(to),
+      ...['--body', this.payload.bodyFile, '--expect', this.payload.expectedFile],
+      ...(gapUs === undefined ? [] : ['--gap-us', gapUs.toString()]),
+    ];
+  }
+
+  private reach(to: string | Route): string[] {
     const route = typeof to === 'string' ? { url: to } : to;
     return [
-      ...['--url', route.url, '--body', this.payload.bodyFile, '--expect', this.payload.expectedFile],
+      ...['--url', route.url],
       ...(route.linkPath === undefined ? [] : ['--link', route.linkPath]),
-      ...(route.gapUs === undefined ? [] : ['--gap-us', route.gapUs.toString()]),
+      ...(route.spinUs === undefined ? [] : ['--spin-us', route.spinUs.toString()]),
     ];
   }
 

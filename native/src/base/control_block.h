@@ -59,7 +59,7 @@ struct ControlIdle {
   std::atomic<uint64_t> ticks;      // preemption timers that fired
   std::atomic<uint64_t> frames_in;  // of all ports
   std::atomic<uint64_t> frames_out;
-  std::atomic<uint64_t> peer_rings;   // times that a sleeping peer was woken
+  std::atomic<uint64_t> peer_rings;  // times that a sleeping peer was woken
   std::atomic<uint64_t> broken_rings;
 };
 
@@ -78,7 +78,8 @@ struct ControlBlock {
   std::atomic<uint32_t> strace;                  // 1: the Junction kernel prints each guest syscall to stderr
   std::atomic<uint64_t>
       asked_at_ns;  // CLOCK_MONOTONIC when junction_run asked for the guest's process; for measurements
-  std::atomic<uint32_t> spin_us;  // how long a kthread may look at the NIC before it parks: 0 = the kernel's own choice, kNoSpin
+  std::atomic<uint32_t>
+      spin_us;  // how long a kthread may look at the NIC before it parks: 0 = the kernel's own choice, kNoSpin
   uint8_t reserved1[44];
 
   // state

@@ -40,7 +40,7 @@ struct ControlSnapshot {
   uint64_t guest_syscalls = 0;  // sum over all slots, wraps
   uint64_t processes_started = 0;
   uint32_t exit_signal = 0;
-  uint32_t exit_code = 0;           // as in the block: 1 + the code
+  uint32_t exit_code = 0;  // as in the block: 1 + the code
   IdleSnapshot idle;
   std::vector<PortSnapshot> ports;  // entries with both ports set and a known protocol
 };

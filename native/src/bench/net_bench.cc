@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // What the network stack costs: two stacks in one thread, joined by two real rings as on a link. Prints one line a figure:
-//   net_bench [rounds]
+//   net_bench            all figures
+//   net_bench ROUNDS     only an exchange over a link against a plain byte stream through the same rings
 #include <time.h>
 
 #include <algorithm>
@@ -229,6 +230,58 @@ void BenchExchange(const char* name, const Shape& shape, uint32_t connections, u
               static_cast<double>(after.tcp_out - before.tcp_out) / rounds);
 }
 
+// The same exchange as a plain byte stream: the payload goes through the same rings without a protocol, and is copied as often.
+void BenchStream(const char* name, uint32_t rounds) {
+  void* memory[2];
+  RingProducer client_out, server_out;
+  RingConsumer client_in, server_in;
+  for (void*& ring : memory) {
+    ring = std::aligned_alloc(4096, kRingSize_bytes);
+    std::memset(ring, 0, kRingSize_bytes);
+  }
+  client_out.Attach(*static_cast<Ring*>(memory[0]));
+  server_in.Attach(*static_cast<Ring*>(memory[0]), true);
+  server_out.Attach(*static_cast<Ring*>(memory[1]));
+  client_in.Attach(*static_cast<Ring*>(memory[1]), true);
+  std::vector<uint8_t> request(600, 'q'), answer(1200, 'a'), queue(65536), buffer(65536);
+  // As a socket does: into the sender's queue, into the ring, into the receiver's queue, to the reader.
+  const auto move = [&](const std::vector<uint8_t>& from, RingProducer& out, RingConsumer& in) {
+    const auto size = static_cast<uint32_t>(from.size());
+    std::memcpy(queue.data(), from.data(), size);
+    uint8_t* const place = out.Reserve(size);
+    FrameView frame;
+    if (place == nullptr) {
+      std::fprintf(stderr, "net_bench: the ring is full\n");
+      std::exit(1);
+    }
+    std::memcpy(place, queue.data(), size);
+    out.Commit(size, {});
+    out.Publish();
+    if (!in.Peek(frame) || frame.length_bytes != size) {
+      std::fprintf(stderr, "net_bench: the bytes are not there\n");
+      std::exit(1);
+    }
+    std::memcpy(queue.data(), frame.data, size);
+    in.Pop();
+    in.Release();
+    std::memcpy(buffer.data(), queue.data(), size);
+  };
+  const auto run = [&](uint32_t count) {
+    for (uint32_t i = 0; i < count; ++i) {
+      [[maybe_unused]] const uint64_t first_now = Now_ns();  // both ends look at the clock, as with TCP
+      move(request, client_out, server_in);
+      [[maybe_unused]] const uint64_t second_now = Now_ns();
+      move(answer, server_out, client_in);
+    }
+  };
+  run(rounds / 10);
+  const uint64_t begin = Cpu_ns();
+  run(rounds);
+  std::printf("%s: %.0f ns an exchange\n", name, static_cast<double>(Cpu_ns() - begin) / rounds);
+  std::free(memory[0]);
+  std::free(memory[1]);
+}
+
 void BenchBulk(const char* name, const Shape& shape, uint64_t total, uint32_t piece) {
   Link link(shape);
   Connection at = link.Connect(1)[0];
@@ -268,7 +321,11 @@ int main(int argc, char** argv) {
   using junction::net::BenchBulk;
   using junction::net::BenchExchange;
   const auto rounds = static_cast<uint32_t>(argc > 1 ? std::atoi(argv[1]) : 2'000'000);
+  junction::net::BenchStream("600 + 1200 bytes, plain stream", rounds);
   BenchExchange("600 + 1200 bytes, link", {}, 1, rounds);
+  if (argc > 1) {
+    return 0;
+  }
   BenchExchange("600 + 1200 bytes, link, 64 connections", {}, 64, rounds);
   BenchExchange("600 + 1200 bytes, checksums", {1500, false}, 1, rounds);
   BenchBulk("bulk, link, 64 KiB writes", {}, 8ULL << 30, 65536);

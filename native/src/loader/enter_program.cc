@@ -200,7 +200,8 @@ int64_t EnterProgram(const EnterSpec& spec, const HostAuxv& host) {
   CopyPath(g_image.control_path, spec.control_path);
   CopyPath(g_image.plan_path, spec.plan_path);
   g_loader_hooks = {&PatchMapping, &ForgetRange, &IsTrampoline, &PlanExec};
-  if (const int64_t error = PrepareProcess({spec.control, spec.arena_fd, spec.process, spec.signal_mask, host.vdso, spec.nic});
+  if (const int64_t error =
+          PrepareProcess({spec.control, spec.arena_fd, spec.process, spec.signal_mask, host.vdso, spec.nic});
       error != 0) {
     KernelPanic("cannot start: the host refuses what the kernel needs; errno", static_cast<uint64_t>(-error));
   }

@@ -16,10 +16,10 @@
 #include <new>
 #include <utility>
 
+#include "base/list.h"
 #include "uthread/address_map.h"
 #include "uthread/kernel_lock.h"
 #include "uthread/net_keeper.h"
-#include "base/list.h"
 
 namespace junction {
 

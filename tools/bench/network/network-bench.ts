@@ -8,12 +8,14 @@ import { BenchStack } from '../bench-stack.ts';
 import { holdShallow } from '../idle-states.ts';
 import { KernelBench } from '../kernel/kernel-context.ts';
 import type { Lines } from '../kernel/kernel-bench.ts';
-import type { Result, Series } from '../measurement.ts';
+import { median, type Result, type Series } from '../measurement.ts';
+import { present } from '../present.ts';
 import { measureDensity } from './density-lines.ts';
 import { measureEndToEnd } from './end-to-end-lines.ts';
 import { measureExecution } from './execution-lines.ts';
 import { measureLinkThroughput } from './link-throughput-lines.ts';
 import { NetworkContext } from './network-context.ts';
+import { measureStackCost } from './stack-cost-lines.ts';
 
 export const networkBench: Bench = async (settings) => {
   await buildDataPlane(settings.root);
@@ -51,6 +53,8 @@ export const networkBench: Bench = async (settings) => {
       }
     }
     await stack.stop();
+    const execution = present(raw['shallow: execution, back to back, p50 us']?.[0], 'times of execution');
+    add(await measureStackCost(context, median(execution.values)));
     add(await measureDensity(context));
     return { results, pingPongNs, raw, plots: plotsOf(results), notes: context.notes };
   } finally {

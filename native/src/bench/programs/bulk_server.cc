@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // The other end of `junction_load bulk`, on plain sockets, for the host and for an instance: reads "up N\n", then N bytes, and answers one byte; or
-// reads "down N\n" and sends N bytes. One connection at a time. Usage: bulk_server PORT
+// reads "down N\n" and sends N bytes. One connection at a time. Usage: bulk_server PORT, or PORT=… bulk_server
 #include <netinet/in.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -42,13 +42,18 @@ void Serve(int fd) {
 }  // namespace
 
 int main(int argc, char** argv) {
+  const char* const port = argc > 1 ? argv[1] : std::getenv("PORT");
+  if (port == nullptr) {
+    std::fprintf(stderr, "bulk_server: no port\n");
+    return 2;
+  }
   signal(SIGPIPE, SIG_IGN);
   const int listener = socket(AF_INET, SOCK_STREAM, 0);
   const int on = 1;
   setsockopt(listener, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on));
   sockaddr_in address{};
   address.sin_family = AF_INET;
-  address.sin_port = htons(static_cast<uint16_t>(argc > 1 ? std::atoi(argv[1]) : 0));
+  address.sin_port = htons(static_cast<uint16_t>(std::atoi(port)));
   if (bind(listener, reinterpret_cast<const sockaddr*>(&address), sizeof(address)) != 0 || listen(listener, 16) != 0) {
     std::perror("bulk_server");
     return 1;

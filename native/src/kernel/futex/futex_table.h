@@ -5,8 +5,8 @@
 
 #include <cstdint>
 
-#include "kernel/process/guest_thread.h"
 #include "base/list.h"
+#include "kernel/process/guest_thread.h"
 
 namespace junction {
 

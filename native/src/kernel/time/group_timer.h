@@ -4,8 +4,8 @@
 
 #include <cstdint>
 
-#include "kernel/process/uproc.h"
 #include "base/timer.h"
+#include "kernel/process/uproc.h"
 
 namespace junction {
 

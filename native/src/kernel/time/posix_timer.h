@@ -6,8 +6,8 @@
 #include <cstdint>
 #include <ctime>
 
-#include "kernel/time/countdown.h"
 #include "base/list.h"
+#include "kernel/time/countdown.h"
 
 namespace junction {
 
