@@ -61,12 +61,7 @@ export class LoadClient {
   }
 
   /** `warmupMs` 0: every answer counts. */
-  async throughput(
-    to: string | Route,
-    connections: number,
-    durationMs: number,
-    warmupMs = 300,
-  ): Promise<Throughput> {
+  async throughput(to: string | Route, connections: number, durationMs: number, warmupMs = 300): Promise<Throughput> {
     const result = await this.run('throughput', [
       ...this.request(to),
       '--connections',

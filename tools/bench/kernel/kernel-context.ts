@@ -158,7 +158,9 @@ export class KernelBench {
       }
       const server: RunningServer = {
         url: `http://${hasNic ? instanceAddress : '127.0.0.1'}:${hostPort.toString()}/`,
-        ...(hasNic && options.instanceFolder !== undefined ? { linkPath: join(options.instanceFolder, 'links.sock') } : {}),
+        ...(hasNic && options.instanceFolder !== undefined
+          ? { linkPath: join(options.instanceFolder, 'links.sock') }
+          : {}),
         pid,
         stop: async () => {
           this.servers.delete(server);

@@ -64,11 +64,7 @@ async function measureIdleCrowd(
 }
 
 /** The same start with a NIC and without, each to its first answer. */
-async function measureStarts(
-  context: NetworkContext,
-  results: Result[],
-  raw: Record<string, Series[]>,
-): Promise<void> {
+async function measureStarts(context: NetworkContext, results: Result[], raw: Record<string, Series[]>): Promise<void> {
   const { progress, rounds, load, workFolder } = context.settings;
   const { kernel } = context;
   progress('starts with a NIC and without');

@@ -32,7 +32,10 @@ export async function measureEndToEnd(context: NetworkContext, idle: IdleStates)
   const nginx: Reference[] = [];
   try {
     for (const upstream of direct) {
-      nginx.push(await startNginx(settings.workFolder, upstream, 1), await startNginx(settings.workFolder, upstream, 2));
+      nginx.push(
+        await startNginx(settings.workFolder, upstream, 1),
+        await startNginx(settings.workFolder, upstream, 2),
+      );
     }
     const results: Result[] = [];
     const raw: Record<string, Series[]> = {};

@@ -32,7 +32,10 @@ export class NetworkContext {
     const instanceFolder = join(this.settings.workFolder, `linked-${(this.folders++).toString()}`);
     await mkdir(instanceFolder);
     const server = await this.kernel.startAes(junction, { instanceFolder, links: 1 });
-    return { server, route: { url: server.url, ...(server.linkPath === undefined ? {} : { linkPath: server.linkPath }) } };
+    return {
+      server,
+      route: { url: server.url, ...(server.linkPath === undefined ? {} : { linkPath: server.linkPath }) },
+    };
   }
 
   /** The same binary as a plain process, called over the host's loopback TCP: in the settings among which the best one counts. */

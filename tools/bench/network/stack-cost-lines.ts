@@ -38,10 +38,14 @@ export async function measureStackCost(context: NetworkContext, executionUs: num
   progress('bulk over a link');
   const folder = join(workFolder, 'bulk');
   await mkdir(folder);
-  const server = await context.kernel.startServer(junction, [join(context.kernel.programs.folder, 'bulk_server'), '8080'], {
-    instanceFolder: folder,
-    links: 1,
-  });
+  const server = await context.kernel.startServer(
+    junction,
+    [join(context.kernel.programs.folder, 'bulk_server'), '8080'],
+    {
+      instanceFolder: folder,
+      links: 1,
+    },
+  );
   const host = await context.kernel.startServer(linux, [join(context.kernel.programs.folder, 'bulk_server')]);
   try {
     const to = { url: server.url, spinUs, ...(server.linkPath === undefined ? {} : { linkPath: server.linkPath }) };
