@@ -111,6 +111,7 @@ export class TestJunctiond {
         JUNCTION_RUN_DIR: this.#runDir,
         JUNCTION_STATE_DIR: this.#stateDir,
         JUNCTION_PORT_BASE: '0',
+        JUNCTION_JUNCTIOND_NETWORK: 'host', // its ports can be called without an uplink; nic.spec.ts is about the other
         ...(addon === undefined ? {} : { JUNCTION_ADDON: addon }),
         ...(runBinary === undefined ? {} : { JUNCTION_RUN_BINARY: runBinary }),
         ...this.#settings,

@@ -7,6 +7,9 @@ import type { BenchStack } from '../bench-stack.ts';
 import { junction, linux, type KernelBench, type RunningServer } from '../kernel/kernel-context.ts';
 import type { Route } from '../load.ts';
 
+/** As the gateway's (JUNCTION_GATEWAY_SPIN_US): so long the client polls its link before it sleeps. */
+const spinUs = 100;
+
 /** A server and how to reach it. */
 export interface Contender {
   readonly server: RunningServer;
@@ -34,7 +37,7 @@ export class NetworkContext {
     const server = await this.kernel.startAes(junction, { instanceFolder, links: 1 });
     return {
       server,
-      route: { url: server.url, ...(server.linkPath === undefined ? {} : { linkPath: server.linkPath }) },
+      route: { url: server.url, spinUs, ...(server.linkPath === undefined ? {} : { linkPath: server.linkPath }) },
     };
   }
 
