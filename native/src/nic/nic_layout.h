@@ -101,7 +101,9 @@ struct NicHeader {
   std::atomic<uint32_t>
       active_queue_pairs;  // peers steer flows to queue pairs below it (rss.h); written by the instance, 0 counts as 1
   std::atomic<uint64_t> instance_rings;  // times that a peer rang; relaxed
-  uint8_t reserved1[48];
+  // 1 + the host CPU from which a peer rang last, 0 = none since the instance looked. Relaxed: a hint to be elsewhere.
+  std::atomic<uint32_t> ringer_cpu;
+  uint8_t reserved1[44];
 
   NicPort ports[kMaxNicPorts];
 };

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <linux/futex.h>
+#include <sched.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
@@ -39,6 +40,9 @@ inline bool WakeSleeper(std::atomic<uint32_t>& word, int event_fd) {
 
 /// Tells the instance to look at its rings and ports, if it sleeps; whether it did.
 inline bool WakeInstance(NicHeader& header, int instance_event_fd) {
+  if (header.instance_doorbell.load(std::memory_order_relaxed) != kAwake) {
+    header.ringer_cpu.store(static_cast<uint32_t>(sched_getcpu() + 1), std::memory_order_relaxed);
+  }
   if (!WakeSleeper(header.instance_doorbell, instance_event_fd)) {
     return false;
   }

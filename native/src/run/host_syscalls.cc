@@ -38,6 +38,12 @@ constexpr ArgumentMatch kIoctlMatch[] = {{1, kWholeArgument, kIoctlCommands}};
 constexpr ArgumentCase kIoctlCases[] = {kIoctlMatch};
 constexpr ArgumentLimits kIoctl = {kIoctlCases, ENOTTY, "command: of terminals, pipes, sockets (no TIOCSTI), FICLONE"};
 
+// --- sched_setaffinity: the caller's own.
+constexpr uint32_t kCaller[] = {0};
+constexpr ArgumentMatch kOwnThreadMatch[] = {{0, kWholeArgument, kCaller}};
+constexpr ArgumentCase kOwnThreadCases[] = {kOwnThreadMatch};
+constexpr ArgumentLimits kOwnThread = {kOwnThreadCases, EPERM, "pid: 0, the caller"};
+
 // --- mknod: no device files.
 constexpr uint32_t kNodeTypes[] = {0, S_IFREG, S_IFIFO, S_IFSOCK};
 constexpr ArgumentMatch kMknodMatch[] = {{1, S_IFMT, kNodeTypes}};
@@ -353,6 +359,9 @@ constexpr HostSyscall kGuestRows[] = {
     {__NR_fremovexattr, "fremovexattr", HostRole::kGuest, nullptr, "user attributes of the guest's own files"},
     {__NR_tkill, "tkill", HostRole::kGuest, nullptr, "signals; the pid namespace holds the instance only"},
     {__NR_futex, "futex", HostRole::kGuest, nullptr, "threads and locks"},
+    {__NR_sched_setaffinity, "sched_setaffinity", HostRole::kGuest, &kOwnThread,
+     "leaves the CPU of the peer that rang: two that spin there starve each other"},
+    {__NR_sched_getaffinity, "sched_getaffinity", HostRole::kGuest, &kOwnThread, "to which CPUs it may go then"},
     {__NR_getdents64, "getdents64", HostRole::kGuest, nullptr, "folders"},
     {__NR_set_tid_address, "set_tid_address", HostRole::kGuest, nullptr, "threads and locks"},
     {__NR_restart_syscall, "restart_syscall", HostRole::kGuest, nullptr, "signal handling"},

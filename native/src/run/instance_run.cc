@@ -123,7 +123,7 @@ RootPlan PlanRoot(const JunctionConfig& config, const RunOptions& options, int u
 // Junction's spinning kthreads look at the NIC without end. Ours do so for longer than the others, but still only while it mostly pays: a
 // machine of few cores has none to give away.
 ControlSettings ControlSettingsOf(const JunctionConfig& config, const RunOptions& options) {
-  constexpr uint32_t kLongSpin_us = 200;
+  constexpr uint32_t kLongSpin_us = 10'000;
   return {.core_limit = config.kthreads,
           .has_strace = options.has_strace,
           .spin_us = config.spinning_kthreads > 0 ? kLongSpin_us : 0};

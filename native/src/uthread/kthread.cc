@@ -52,6 +52,44 @@ bool WasWoken(const Kthread& kthread) {
   return kthread.park_word.load(std::memory_order_acquire) != 0 || HasNews(kthread);
 }
 
+// The host CPU that this runs on (the per-CPU segment's limit, as the vDSO's getcpu reads it), at most kMostCpus - 1.
+constexpr uint32_t kMostCpus = 1024;
+uint32_t OwnCpu() {
+  constexpr uint32_t kCpuSegment = 0x7b;
+  uint32_t limit;
+  __asm__ volatile("lsl %1, %0" : "=r"(limit) : "r"(kCpuSegment) : "cc");
+  return (limit & 0xfff) % kMostCpus;
+}
+
+// Both ends of a link on one CPU wait for each other's time slice: whoever spins keeps the other from answering. A wake-up tends to put the
+// sleeper where the waker runs, so it leaves, if there is another CPU: to all the others for a moment, which moves it, then to wherever.
+// Not more often than the host itself balances its CPUs.
+constexpr uint64_t kStay_ns = 4'000'000;
+void LeaveCpuOfRinger(NetKeeper& net) {
+  const uint32_t ringer = net.ringer_cpu->exchange(0, std::memory_order_relaxed);
+  if (ringer == 0 || ringer - 1 != OwnCpu()) {
+    return;
+  }
+  const uint64_t now_ns = MonotonicNow_ns();
+  if (now_ns - net.moved_at_ns < kStay_ns) {
+    return;
+  }
+  net.moved_at_ns = now_ns;
+  uint64_t all[kMostCpus / 64] = {};
+  if (HostCall(SYS_sched_getaffinity, 0, sizeof(all), all) < 0) {
+    return;
+  }
+  uint64_t others[kMostCpus / 64];
+  uint64_t any = 0;
+  for (uint32_t i = 0; i < kMostCpus / 64; ++i) {
+    others[i] = i == (ringer - 1) / 64 ? all[i] & ~(1ULL << ((ringer - 1) % 64)) : all[i];
+    any |= others[i];
+  }
+  if (any != 0 && HostCall(SYS_sched_setaffinity, 0, sizeof(others), others) == 0) {
+    HostCall(SYS_sched_setaffinity, 0, sizeof(all), all);
+  }
+}
+
 // Sleeps so that peers of the NIC can wake it too. Who wakes us sets park_word or the attention word before it touches the doorbell, and our
 // own signal handlers disarm it: so nothing comes between the look and the sleep.
 void ParkOnDoorbell(Kthread& kthread, uint64_t timeout_ns, const timespec* timeout) {
@@ -69,6 +107,7 @@ void ParkOnDoorbell(Kthread& kthread, uint64_t timeout_ns, const timespec* timeo
     }
   }
   DisarmDoorbell(net);
+  LeaveCpuOfRinger(net);
 }
 
 // Host wait until somebody wakes this kthread or the nearest timer is due. Kernel lock not held.
@@ -108,7 +147,7 @@ bool MaySpin(Kthread& kthread) {
   if (kthread.keeps_net.load(std::memory_order_relaxed) != 0) {
     // Even with one core: the frames come from another one. net_keeper.h has the reasons for and against.
     const NetKeeper& net = Arena().net;
-    return net.spin_ns != 0 && net.predictor.ShouldSpin();
+    return net.spin_ns != 0 && net.predictor.ShouldSpin() && MonotonicNow_ns() - net.last_frames_ns < net.spin_ns;
   }
   if (kthread.group->kthread_limit < 2 || kthread.parks_in_poller) {
     return false;
@@ -120,28 +159,53 @@ bool MaySpin(Kthread& kthread) {
   return true;
 }
 
-// True if there is something to do; else the kthread has to park. Kernel lock not held.
-bool Spin(Kthread& kthread, uint64_t deadline_ns) {
+enum class SpinResult : uint8_t {
+  kHit,  // there is something to do
+  kVain,
+  kContended,  // vain, and the host gave the CPU to somebody else meanwhile
+  kOwnTimer,   // a timer of the instance's own came first, which says nothing of frames
+};
+
+// Between two looks at the clock pass a few hundred nanoseconds, unless the host runs somebody else.
+constexpr uint64_t kDescheduled_ns = 100'000;
+
+// Not a hit: the kthread has to park. Kernel lock not held.
+SpinResult Spin(Kthread& kthread, uint64_t deadline_ns) {
   const bool keeps_net = kthread.keeps_net.load(std::memory_order_relaxed) != 0;
-  const uint64_t latest_ns = MonotonicNow_ns() + (keeps_net ? Arena().net.spin_ns : kSpin_ns);
+  uint64_t now_ns = MonotonicNow_ns();
+  const uint64_t latest_ns = keeps_net ? Arena().net.last_frames_ns + Arena().net.spin_ns : now_ns + kSpin_ns;
   const uint64_t end_ns = deadline_ns < latest_ns ? deadline_ns : latest_ns;
   bool has_news = false;
+  bool is_contended = false;
   do {
     for (uint32_t i = 0; i < kLooksPerClock && !has_news; ++i) {
       __builtin_ia32_pause();
       has_news = WasWoken(kthread) || (keeps_net && g_uthread_hooks.has_net_news());
     }
-  } while (!has_news && MonotonicNow_ns() < end_ns);
+    const uint64_t before_ns = now_ns;
+    now_ns = MonotonicNow_ns();
+    is_contended = now_ns - before_ns > kDescheduled_ns;
+  } while (!has_news && !is_contended && now_ns < end_ns);
   // Sequentially consistent, as WakeLater's accesses: either it sees the 0 and wakes us, or we see its park_word and do not park.
   kthread.is_spinning.store(0, std::memory_order_seq_cst);
-  return has_news;
+  return has_news                  ? SpinResult::kHit
+         : is_contended            ? SpinResult::kContended
+         : deadline_ns < latest_ns ? SpinResult::kOwnTimer
+                                   : SpinResult::kVain;
 }
 
 // Kernel lock held.
-void LearnFromSpin(Kthread& kthread, bool was_hit) {
+void LearnFromSpin(Kthread& kthread, SpinResult result) {
+  const bool was_hit = result == SpinResult::kHit;
   if (kthread.keeps_net.load(std::memory_order_relaxed) != 0) {
     SpinPredictor& predictor = Arena().net.predictor;
-    was_hit ? predictor.Hit() : predictor.Vain();
+    if (was_hit) {
+      predictor.Hit();
+    } else if (result == SpinResult::kContended) {
+      predictor.Contended();
+    } else if (result == SpinResult::kVain) {
+      predictor.Vain();
+    }
     Count(&ControlIdle::spins);
     Count(&ControlIdle::spin_hits, was_hit ? 1 : 0);
     return;
@@ -192,23 +256,23 @@ void Idle(Kthread& kthread) {
   kthread.park_word.store(0, std::memory_order_relaxed);
   kthread.is_parked = true;
   const uint64_t deadline_ns = TakeRoles(kthread);
-  const uint64_t began_ns = kthread.keeps_net.load(std::memory_order_relaxed) != 0 ? MonotonicNow_ns() : kNever;
   // A signal that came before park_word was cleared has left its mark here.
   const bool has_news = HasNews(kthread);
   const bool spins = !has_news && MaySpin(kthread);
   kthread.is_spinning.store(spins ? 1 : 0, std::memory_order_relaxed);
   UnlockKernel();
-  const bool was_hit = spins && Spin(kthread, deadline_ns);
-  const bool parks = !has_news && !was_hit;
+  const SpinResult spin = spins ? Spin(kthread, deadline_ns) : SpinResult::kVain;
+  const bool parks = !has_news && spin != SpinResult::kHit && spin != SpinResult::kOwnTimer;
   if (parks) {
     ParkOnHost(kthread, deadline_ns);
   }
   LockKernel();
   kthread.is_parked = false;
   if (spins) {
-    LearnFromSpin(kthread, was_hit);
-  } else if (parks && began_ns != kNever && g_uthread_hooks.has_net_news()) {
-    Arena().net.predictor.Slept(MonotonicNow_ns() - began_ns);
+    LearnFromSpin(kthread, spin);
+  }
+  if (parks && kthread.keeps_net.load(std::memory_order_relaxed) != 0) {
+    Arena().net.has_slept = true;
   }
   GiveUpRoles(kthread);
 }

@@ -23,22 +23,26 @@ struct Kthread;
 struct UthreadGroup;
 
 /// Predicts whether the next frame comes within a spin. A spin that ends just before the frame is worse than none, so it is made only while
-/// the last gaps were short, and after each vain one more short gaps have to come first.
+/// the last gaps between frames were short, and after each vain one more short gaps have to come first.
 class SpinPredictor {
  public:
-  /// A gap that was slept through counts as short up to here: it includes the time that the wake-up took.
-  static constexpr uint64_t kShortSlept_ns = 120'000;
+  /// What a wake-up may add to a gap that was slept through.
+  static constexpr uint64_t kWake_ns = 100'000;
   static constexpr uint32_t kMostVain = 8;
 
   bool ShouldSpin() const { return short_gaps_needed_ == 0; }
+  /// Frames came within a spin.
   void Hit() { vain_ = short_gaps_needed_ = 0; }
+  /// A spin ended without any.
   void Vain() {
     vain_ = vain_ < kMostVain ? vain_ + 1 : vain_;
     short_gaps_needed_ = vain_;
   }
-  /// Frames came after a sleep of `gap_ns`.
-  void Slept(uint64_t gap_ns) {
-    if (gap_ns >= kShortSlept_ns) {
+  /// Somebody else ran on this CPU during the spin: it takes from others what they need.
+  void Contended() { vain_ = short_gaps_needed_ = kMostVain; }
+  /// Frames came after a sleep, `gap_ns` behind the last ones.
+  void Slept(uint64_t gap_ns, uint64_t spin_ns) {
+    if (gap_ns >= spin_ns + kWake_ns) {
       short_gaps_needed_ = vain_ > 0 ? vain_ : 1;
     } else if (short_gaps_needed_ > 0) {
       --short_gaps_needed_;
@@ -52,20 +56,31 @@ class SpinPredictor {
 
 /// In the arena (ArenaHeader::net). Zero: no NIC.
 struct NetKeeper {
-  static constexpr uint64_t kUsualSpin_ns = 50'000;
+  static constexpr uint64_t kUsualSpin_ns = 500'000;
 
-  std::atomic<uint32_t>* doorbell;  // NicHeader::instance_doorbell; null: no NIC
-  Kthread* keeper;                  // parked, or about to; null: nobody
-  UthreadGroup* worker;             // whom the frames were for that were taken in last; null: nobody in particular
-  uint64_t deadline_ns;             // the stack's next timer; kNever
-  Kthread* timer_keeper;            // parked no longer than to kept_deadline_ns; null: nobody
+  std::atomic<uint32_t>* doorbell;    // NicHeader::instance_doorbell; null: no NIC
+  std::atomic<uint32_t>* ringer_cpu;  // NicHeader::ringer_cpu
+  uint64_t moved_at_ns;               // when a keeper last left the CPU of who had rung
+  Kthread* keeper;                    // parked, or about to; null: nobody
+  UthreadGroup* worker;               // whom the frames were for that were taken in last; null: nobody in particular
+  uint64_t deadline_ns;               // the stack's next timer; kNever
+  Kthread* timer_keeper;              // parked no longer than to kept_deadline_ns; null: nobody
   uint64_t kept_deadline_ns;
-  uint64_t spin_ns;  // how long a keeper may look before it parks
+  uint64_t spin_ns;         // so long after the last frames a keeper may look before it parks
+  uint64_t last_frames_ns;  // when frames were last taken in
+  bool has_slept;           // since then a keeper has parked
   SpinPredictor predictor;
   bool is_polling;      // frames are being taken in
   UthreadGroup* woken;  // somebody of it was woken by them, preferably of the group that polls
 
   bool exists() const { return doorbell != nullptr; }
+  void NoteFrames(uint64_t now_ns) {
+    if (has_slept) {
+      predictor.Slept(now_ns - last_frames_ns, spin_ns);
+      has_slept = false;
+    }
+    last_frames_ns = now_ns;
+  }
   /// True if nobody who sleeps would see to the stack's next timer in time.
   bool has_unkept_deadline() const {
     return deadline_ns != kNever && (timer_keeper == nullptr || deadline_ns < kept_deadline_ns);

@@ -177,12 +177,14 @@ TEST_F(NetKeeperTest, WorkForOneselfCountsMoreThanWorkForOthers) {
   EXPECT_EQ(net_.woken, &a_);
 }
 
+constexpr uint64_t kSpin_ns = 200'000;
+
 TEST(SpinPredictorTest, SpinsOnlyAfterAShortGap) {
   SpinPredictor predictor;
   EXPECT_FALSE(predictor.ShouldSpin());
-  predictor.Slept(300'000);
+  predictor.Slept(kSpin_ns + SpinPredictor::kWake_ns, kSpin_ns);
   EXPECT_FALSE(predictor.ShouldSpin());
-  predictor.Slept(30'000);
+  predictor.Slept(kSpin_ns, kSpin_ns);
   EXPECT_TRUE(predictor.ShouldSpin());
   predictor.Hit();
   EXPECT_TRUE(predictor.ShouldSpin());
@@ -190,35 +192,60 @@ TEST(SpinPredictorTest, SpinsOnlyAfterAShortGap) {
 
 TEST(SpinPredictorTest, EachVainSpinInARowAsksForOneMoreShortGap) {
   SpinPredictor predictor;
-  predictor.Slept(0);
+  predictor.Slept(0, kSpin_ns);
   for (uint32_t vain = 1; vain <= 2 * SpinPredictor::kMostVain; ++vain) {
     ASSERT_TRUE(predictor.ShouldSpin());
     predictor.Vain();
     uint32_t gaps = 0;
     for (; !predictor.ShouldSpin(); ++gaps) {
       ASSERT_LT(gaps, 100U);
-      predictor.Slept(10'000);
+      predictor.Slept(10'000, kSpin_ns);
     }
     EXPECT_EQ(gaps, std::min(vain, SpinPredictor::kMostVain));
   }
   predictor.Hit();
   predictor.Vain();
-  predictor.Slept(10'000);
+  predictor.Slept(10'000, kSpin_ns);
   EXPECT_TRUE(predictor.ShouldSpin());
 }
 
 TEST(SpinPredictorTest, ALongGapStartsTheCountAnew) {
   SpinPredictor predictor;
-  predictor.Slept(0);
+  predictor.Slept(0, kSpin_ns);
   predictor.Vain();
-  predictor.Slept(0);
+  predictor.Slept(0, kSpin_ns);
   predictor.Vain();
-  predictor.Slept(0);
-  predictor.Slept(1'000'000);
-  predictor.Slept(0);
+  predictor.Slept(0, kSpin_ns);
+  predictor.Slept(1'000'000, kSpin_ns);
+  predictor.Slept(0, kSpin_ns);
   EXPECT_FALSE(predictor.ShouldSpin());
-  predictor.Slept(0);
+  predictor.Slept(0, kSpin_ns);
   EXPECT_TRUE(predictor.ShouldSpin());
+}
+
+TEST(SpinPredictorTest, ContentionAsksForTheMostShortGapsAtOnce) {
+  SpinPredictor predictor;
+  predictor.Slept(0, kSpin_ns);
+  ASSERT_TRUE(predictor.ShouldSpin());
+  predictor.Contended();
+  for (uint32_t gaps = 0; gaps < SpinPredictor::kMostVain; ++gaps) {
+    EXPECT_FALSE(predictor.ShouldSpin());
+    predictor.Slept(0, kSpin_ns);
+  }
+  EXPECT_TRUE(predictor.ShouldSpin());
+}
+
+TEST_F(NetKeeperTest, AGapCountsFromFramesToFramesAndOnlyIfSomebodySlept) {
+  net_.spin_ns = kSpin_ns;
+  net_.NoteFrames(1'000'000);
+  net_.NoteFrames(1'100'000);
+  EXPECT_FALSE(net_.predictor.ShouldSpin());
+  net_.has_slept = true;
+  net_.NoteFrames(1'200'000);
+  EXPECT_TRUE(net_.predictor.ShouldSpin());
+  net_.has_slept = true;
+  net_.NoteFrames(2'200'000);
+  EXPECT_FALSE(net_.predictor.ShouldSpin());
 }
 
 }  // namespace

@@ -213,6 +213,7 @@ void Announce(InstanceNet& instance) {
   ShowQueuePairs(instance);
   NetKeeper keeper{};
   keeper.doorbell = &MappedNic(instance.geometry).header().instance_doorbell;
+  keeper.ringer_cpu = &MappedNic(instance.geometry).header().ringer_cpu;
   keeper.deadline_ns = kNever;
   keeper.spin_ns = SpinTime_ns();
   Arena().net = keeper;
@@ -243,6 +244,9 @@ bool PollNet() {
   keeper.is_polling = true;
   keeper.woken = nullptr;
   const uint32_t taken = TakeIn(instance, now_ns);
+  if (taken != 0) {
+    keeper.NoteFrames(now_ns);
+  }
   Count(&ControlIdle::frames_in, taken);
   net::RunTimers(*instance.stack, now_ns);
   OfferRoom(instance, now_ns);
