@@ -308,9 +308,11 @@ void Clients::Finish(ClientConnection& client) {
   }
   if (client.in != nullptr || client.readable) {
     core_.loop.MakeReady(client);
-  } else {
+  } else if (!client.is_local || !core_.loop.has_links()) {
     core_.loop.Expect(&client.think_gap);
   }
+  // A client of this machine runs on our core when we sleep, while an instance that is reached over a link spins on another: to spin here
+  // would take the client's core from it.
 }
 
 void Clients::ReleaseExchange(ClientConnection& client, uint16_t counted_status) {

@@ -71,6 +71,7 @@ class EventLoop {
 
   /// From now on the loop polls these links, too, runs their stack's timers, and flushes. They outlive the loop's last turn.
   void SetLinks(link::LinkStack& links) { links_ = &links; }
+  bool has_links() const { return links_ != nullptr && links_->size() > 0; }
   /// A connection over a link has events; it is made ready.
   void CountLinkEvent() { ++link_events_; }
 
