@@ -114,6 +114,7 @@ void LeaveRecovery(TcpSocket& socket) {
 
 // What was taken for loss was not: back to where we were (RFC 4015).
 void Undo(TcpSocket& socket) {
+  LeaveRecovery(socket);  // first: it sets the window by the threshold of the loss
   Cubic& cubic = socket.cubic;
   cubic.window_bytes = cubic.window_bytes > socket.undo_window_bytes ? cubic.window_bytes : socket.undo_window_bytes;
   cubic.threshold_bytes = socket.undo_threshold_bytes;
@@ -123,7 +124,6 @@ void Undo(TcpSocket& socket) {
   }
   socket.records.lost_bytes = 0;
   socket.backoff = socket.timeouts = 0;
-  LeaveRecovery(socket);
 }
 
 bool IsSpurious(TcpSocket& socket, const AckEvent& event) {
