@@ -15,6 +15,8 @@ namespace {
 // and the transport's beginning.
 constexpr uint32_t kCopied_bytes = 320;
 constexpr uint32_t kMaxInnerExtensions = 4;
+// RFC 8200, section 5.
+constexpr uint32_t kMinimumMtu6_bytes = 1280;
 
 struct ErrnoRow {
   int error;
@@ -168,8 +170,8 @@ bool Classify6(const uint8_t* message, IcmpError& out) {
     case kTooBigType6: {
       out.error = EMSGSIZE;
       const uint32_t mtu = LoadBig32(message + 4);
-      out.mtu_bytes = mtu == 0 ? 1 : mtu;  // 0 would mean "another error"; both become the minimum
-      return true;
+      out.mtu_bytes = mtu;
+      return mtu >= kMinimumMtu6_bytes;  // else it must be discarded (RFC 8201, section 4)
     }
     case kTimeExceededType6:
       out.error = EHOSTUNREACH;

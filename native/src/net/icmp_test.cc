@@ -196,7 +196,7 @@ TEST_F(IcmpTest, APathMtuIsLearnedUsedAndForgotten) {
     ReceiveError(is_v6 ? kPeer6 : kPeer4, is_v6 ? 2 : 3, is_v6 ? 0 : 4, 1290, quoted);
     EXPECT_EQ(TakeError(SocketOf(*udp)), -EMSGSIZE);
     ReceiveError(is_v6 ? kPeer6 : kPeer4, is_v6 ? 2 : 3, is_v6 ? 0 : 4, 5, quoted);
-    EXPECT_EQ(MtuTo(to.address), is_v6 ? 1280U : 68U) << "the least that there is";
+    EXPECT_EQ(MtuTo(to.address), is_v6 ? 1290U : 68U) << "the least that there is; below it is discarded (RFC 8201, section 4)";
     EXPECT_EQ(MtuTo(is_v6 ? kPeer6 : kPeer4), 1500U) << "other destinations keep theirs";
     Advance(600 * kSecond);
     EXPECT_EQ(MtuTo(to.address), 1500U);
