@@ -78,7 +78,8 @@ void AbortTcp(TcpSocket& socket, int error, uint64_t now_ns);
 /// Room in the send buffer, one contiguous piece: 0 with `error` -EAGAIN (POLLOUT comes), -EPIPE (shut down, reset), -ENOTCONN, or the
 /// pending error. Connections still being set up: -EAGAIN.
 Span WriteSpan(TcpSocket& socket, int& error);
-/// The first `size_bytes` of that piece are to be sent. `has_more`: more comes soon (MSG_MORE), a partial segment may wait for it.
+/// The first `size_bytes` of that piece are to be sent. `has_more`: more comes soon: a partial segment may wait for it (MSG_MORE), for at
+/// most 200 ms. Give it also for all pieces of a write but the last, so that the frames become large; it ends when the buffer is full.
 void CommitWrite(TcpSocket& socket, uint32_t size_bytes, bool has_more, uint64_t now_ns);
 /// Free bytes of the send buffer, the largest sum of writes before -EAGAIN.
 uint32_t WriteRoom_bytes(const TcpSocket& socket);

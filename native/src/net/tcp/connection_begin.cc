@@ -136,7 +136,7 @@ TcpSocket* MakeAccepted(TcpSocket& listener, const Socket& from, const Connectio
   }
   ListenerPart& part = *listener.listening;
   socket->listener = &listener;
-  part.accept_queue.PushBack(socket->accept_node);
+  part.accept_queue.PushBack(socket->queue_node);
   ++part.accept_length;
   ++tcp.stack->counters.tcp_passive_opens;
   return socket;

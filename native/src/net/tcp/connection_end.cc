@@ -13,7 +13,9 @@ namespace {
 
 void LeaveLists(TcpSocket& socket) {
   socket.ack_node.Unlink();
-  socket.memory_node.Unlink();
+  if (socket.waits_for_memory) {  // else it may be in its listener's queue, and stays there
+    socket.queue_node.Unlink();
+  }
   socket.needs_ack_now = socket.waits_for_memory = false;
   socket.entry.socket.waiting_node.Unlink();
   if (socket.tcp->recent == &socket) {

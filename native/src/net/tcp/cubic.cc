@@ -12,8 +12,8 @@ constexpr uint32_t kWindowMax_bytes = 1U << 30;
 // The cube of the time must fit: 50 s beyond the plateau no window is left that it could reach.
 constexpr int64_t kTimeMax_ms = 50'000;
 // RFC 9406, section 4.3.
-constexpr uint64_t kMinThreshold_ns = 4 * kMillisecond_ns;
-constexpr uint64_t kMaxThreshold_ns = 16 * kMillisecond_ns;
+constexpr uint64_t kMinThreshold_us = 4000;
+constexpr uint64_t kMaxThreshold_us = 16000;
 constexpr uint8_t kRoundSamples = 8;
 constexpr uint32_t kConservativeDivisor = 4;
 constexpr uint8_t kConservativeRounds = 5;
@@ -109,8 +109,8 @@ void Cubic::OnSlowStartSample(uint64_t rtt_ns, uint32_t ack, uint32_t next) {
     return;
   }
   if (static_cast<int32_t>(ack - round_end) >= 0) {  // a new round
-    last_round_min_ns = round_min_ns;
-    round_min_ns = ~0ULL;
+    last_round_min_us = round_min_us;
+    round_min_us = ~0U;
     round_end = next;
     round_samples = 0;
     if (conservative_rounds != 0 && ++conservative_rounds > kConservativeRounds) {
@@ -118,21 +118,22 @@ void Cubic::OnSlowStartSample(uint64_t rtt_ns, uint32_t ack, uint32_t next) {
       return;
     }
   }
-  round_min_ns = rtt_ns < round_min_ns ? rtt_ns : round_min_ns;
+  const uint64_t rtt_us = rtt_ns / 1000;
+  round_min_us = rtt_us < round_min_us ? static_cast<uint32_t>(rtt_us) : round_min_us;
   round_samples += round_samples < kRoundSamples ? 1 : 0;
-  if (round_samples < kRoundSamples || last_round_min_ns == ~0ULL) {
+  if (round_samples < kRoundSamples || last_round_min_us == ~0U) {
     return;
   }
-  uint64_t threshold = last_round_min_ns / 8;
-  threshold = threshold < kMinThreshold_ns   ? kMinThreshold_ns
-              : threshold > kMaxThreshold_ns ? kMaxThreshold_ns
+  uint64_t threshold = last_round_min_us / 8;
+  threshold = threshold < kMinThreshold_us   ? kMinThreshold_us
+              : threshold > kMaxThreshold_us ? kMaxThreshold_us
                                              : threshold;
   if (conservative_rounds == 0) {
-    if (round_min_ns >= last_round_min_ns + threshold) {
-      baseline_min_ns = round_min_ns;
+    if (round_min_us >= last_round_min_us + threshold) {
+      baseline_min_us = round_min_us;
       conservative_rounds = 1;
     }
-  } else if (round_min_ns < baseline_min_ns) {
+  } else if (round_min_us < baseline_min_us) {
     conservative_rounds = 0;  // the delay was not lasting: back to slow start
   }
 }

@@ -19,12 +19,12 @@ struct Cubic {
   uint32_t estimate_acked_bytes = 0;
 
   // HyStart++ (RFC 9406, section 4)
-  uint64_t round_min_ns = ~0ULL;
-  uint64_t last_round_min_ns = ~0ULL;
+  uint32_t round_min_us = ~0U;
+  uint32_t last_round_min_us = ~0U;
   uint32_t round_end = 0;  // sequence number
   uint8_t round_samples = 0;
   uint8_t conservative_rounds = 0;  // 0 = plain slow start
-  uint64_t baseline_min_ns = 0;
+  uint32_t baseline_min_us = 0;
 
   bool in_slow_start() const { return window_bytes < threshold_bytes; }
   void Begin(uint32_t segment_bytes);

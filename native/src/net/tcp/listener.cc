@@ -232,7 +232,7 @@ void StopListening(TcpSocket& socket, uint64_t now_ns, bool tells_peers) {
     RemoveRequest(*JUNCTION_OWNER(node, Request, node));
   }
   while (ListNode* const node = part.accept_queue.first()) {
-    TcpSocket& waiting = *JUNCTION_OWNER(node, TcpSocket, accept_node);
+    TcpSocket& waiting = *JUNCTION_OWNER(node, TcpSocket, queue_node);
     if (tells_peers && waiting.state != TcpState::kClosed) {
       SendReset(waiting, now_ns);
     }
@@ -367,7 +367,7 @@ void RemoveRequest(Request& request) {
 
 void LeaveAcceptQueue(TcpSocket& socket) {
   if (socket.listener != nullptr) {
-    socket.accept_node.Unlink();
+    socket.queue_node.Unlink();
     --socket.listener->listening->accept_length;
     socket.listener = nullptr;
   }

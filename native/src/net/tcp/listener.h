@@ -17,7 +17,7 @@ struct ListenerPart {
   uint32_t backlog = 0;
   uint32_t accept_length = 0;
   uint32_t request_count = 0;
-  List accept_queue;              // TcpSocket::accept_node
+  List accept_queue;              // TcpSocket::queue_node
   List requests;                  // Request::node
   uint64_t cookies_since_ns = 0;  // the last cookie went out; 0 = none ever did
 };

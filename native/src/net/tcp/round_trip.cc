@@ -11,7 +11,6 @@ constexpr uint64_t kMinWindow_ns = 300 * kSecond_ns;
 
 void RoundTrip::Sample(uint64_t rtt_ns, uint64_t now_ns) {
   rtt_ns = rtt_ns == 0 ? 1 : rtt_ns;  // virtual time may stand still; 0 means none
-  latest_ns = rtt_ns;
   if (rtt_ns <= min_ns || now_ns - min_since_ns > kMinWindow_ns) {
     min_ns = rtt_ns;
     min_since_ns = now_ns;

@@ -18,7 +18,6 @@ inline constexpr uint64_t kRtoMax_ns = 120 * kSecond_ns;
 struct RoundTrip {
   uint64_t smoothed_ns = 0;  // 0 = no sample yet
   uint64_t variance_ns = 0;
-  uint64_t latest_ns = 0;
   uint64_t min_ns = ~0ULL;  // over the last window
   uint64_t min_since_ns = 0;
 

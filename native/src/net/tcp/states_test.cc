@@ -125,7 +125,7 @@ TEST(HandshakeTest, ActiveOpenIsRefused) {
   ReadSpan(*socket, 0, error);
   EXPECT_EQ(error, -ECONNREFUSED);
   ReadSpan(*socket, 0, error);
-  EXPECT_EQ(error, 0);  // as Linux: recv after a refused connect
+  EXPECT_EQ(error, 0);  // as Linux after tcp_done
   CloseTcp(*socket, bench.now);
 }
 

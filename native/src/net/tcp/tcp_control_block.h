@@ -62,30 +62,39 @@ struct TcpSocket {
   TableEntry entry;
   TcpLayer* tcp = nullptr;
   TcpState state = TcpState::kClosed;
-  bool is_orphan = false;         // its owner has let go
-  bool is_bound_by_name = false;  // BindTcp: the port stays when the connection ends
-  bool was_connected = false;     // established once
-  bool has_ended = false;         // reads end with 0 (after the error), not with ENOTCONN
-  bool is_receive_shut = false;   // SHUT_RD
-  bool is_send_shut = false;      // SHUT_WR: FIN is queued
-  bool is_fin_sent = false;
-  bool is_fin_received = false;
-  bool has_fin_pending = false;  // the FIN came out of order, at fin_seq
+  bool is_orphan : 1 = false;         // its owner has let go
+  bool is_bound_by_name : 1 = false;  // BindTcp: the port stays when the connection ends
+  bool was_connected : 1 = false;     // established once
+  bool has_ended : 1 = false;         // reads end with 0 (after the error), not with ENOTCONN
+  bool is_receive_shut : 1 = false;   // SHUT_RD
+  bool is_send_shut : 1 = false;      // SHUT_WR: FIN is queued
+  bool is_fin_sent : 1 = false;
+  bool is_fin_received : 1 = false;
+  bool has_fin_pending : 1 = false;  // the FIN came out of order, at fin_seq
+  bool uses_timestamps : 1 = false;
+  bool uses_sack : 1 = false;
+  bool uses_window_scale : 1 = false;
+  bool needs_ack_now : 1 = false;   // in TcpLayer::acks_due, or sent as soon as there is room
+  bool is_interactive : 1 = false;  // requests and answers take turns ("pingpong"): acknowledgements wait for data
+  bool has_unsent_fragment_hold : 1 = false;  // MSG_MORE: the partial segment waits
+  bool may_write_more : 1 = true;             // the owner was last told that there is room
+  bool waits_for_memory : 1 = false;          // in TcpLayer::memory_waiters
+  bool is_reordering_seen : 1 = false;        // RFC 8985, RACK.reordering_seen
+  bool is_tail_probe_retransmission : 1 = false;
+  bool is_tail_probe_out : 1 = false;
+  bool is_cwnd_limited : 1 = false;
+  bool has_high_seq : 1 = false;  // there was a recovery: high_seq means something
+  bool can_undo : 1 = false;      // Eifel: the reduction may prove wrong
+  bool is_buffer_fixed_receive : 1 = false;
+  bool is_buffer_fixed_send : 1 = false;
+  bool has_rack_round : 1 = false;  // … if there is one
 
   // negotiated
-  bool uses_timestamps = false;
-  bool uses_sack = false;
-  bool uses_window_scale = false;
   uint8_t send_window_scale = 0;
   uint8_t receive_window_scale = 0;
 
   // acknowledging
-  bool needs_ack_now = false;   // in TcpLayer::acks_due, or sent as soon as there is room
-  bool is_interactive = false;  // requests and answers take turns ("pingpong"): acknowledgements wait for data
-  uint8_t quick_acks = 0;       // acknowledgements to be sent at once still
-  bool has_unsent_fragment_hold = false;  // MSG_MORE: the partial segment waits
-  bool may_write_more = true;             // the owner was last told that there is room
-  bool waits_for_memory = false;          // in TcpLayer::memory_waiters
+  uint8_t quick_acks = 0;  // acknowledgements to be sent at once still
 
   CongestionState congestion = CongestionState::kOpen;
   RetransmitMode retransmit_mode = RetransmitMode::kNone;
@@ -95,14 +104,6 @@ struct TcpSocket {
   uint8_t keep_alive_probes = 0;
   uint8_t syn_retries_done = 0;
   uint8_t duplicate_acks = 0;
-  bool is_reordering_seen = false;  // RFC 8985, RACK.reordering_seen
-  bool is_tail_probe_retransmission = false;
-  bool is_tail_probe_out = false;
-  bool is_cwnd_limited = false;
-  bool has_high_seq = false;  // there was a recovery: high_seq means something
-  bool can_undo = false;      // Eifel: the reduction may prove wrong
-  bool is_buffer_fixed_receive = false;
-  bool is_buffer_fixed_send = false;
 
   // send sequence space
   uint32_t snd_una = 0;
@@ -163,7 +164,6 @@ struct TcpSocket {
   uint32_t rack_end_seq = 0;
   uint32_t rack_fack = 0;
   uint32_t rack_round_end = 0;  // RACK.dsack_round …
-  bool has_rack_round = false;  // … if there is one
   uint8_t rack_window_multiple = 1;
   uint8_t rack_window_persist = 0;
   uint32_t duplicate_bytes = 0;  // NewReno: what duplicate acknowledgements tell to have left
@@ -186,13 +186,12 @@ struct TcpSocket {
 
   Path path;
   TcpOptions options;
-  ListNode ack_node;     // TcpLayer::acks_due
-  ListNode memory_node;  // TcpLayer::memory_waiters
-  ListNode all_node;     // TcpLayer::all
+  ListNode ack_node;  // TcpLayer::acks_due
+  ListNode all_node;  // TcpLayer::all
 
   // listener, and who waits in its queue
   TcpSocket* listener = nullptr;  // of a connection that was not accepted yet
-  ListNode accept_node;
+  ListNode queue_node;            // its accept_queue; once accepted, TcpLayer::memory_waiters
   struct ListenerPart* listening = nullptr;
 
   // counters for TCP_INFO

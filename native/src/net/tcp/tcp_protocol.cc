@@ -94,7 +94,7 @@ void FlushTcp(Stack& stack, uint64_t now_ns) {
     }
   }
   while (!tcp.memory_waiters.empty() && stack.pool.used_blocks() < stack.pool.limit_blocks()) {
-    TcpSocket& socket = *JUNCTION_OWNER(tcp.memory_waiters.PopFront(), TcpSocket, memory_node);
+    TcpSocket& socket = *JUNCTION_OWNER(tcp.memory_waiters.PopFront(), TcpSocket, queue_node);
     socket.waits_for_memory = false;
     socket.may_write_more = true;
     Notify(socket, POLLOUT);

@@ -224,7 +224,7 @@ TcpSocket* AcceptTcp(TcpSocket& listener) {
   if (node == nullptr) {
     return nullptr;
   }
-  TcpSocket& socket = *JUNCTION_OWNER(node, TcpSocket, accept_node);
+  TcpSocket& socket = *JUNCTION_OWNER(node, TcpSocket, queue_node);
   LeaveAcceptQueue(socket);
   return &socket;
 }

@@ -41,7 +41,15 @@ void WaitForMemory(TcpSocket& socket) {
   socket.may_write_more = false;
   if (!socket.waits_for_memory) {
     socket.waits_for_memory = true;
-    socket.tcp->memory_waiters.PushBack(socket.memory_node);
+    socket.tcp->memory_waiters.PushBack(socket.queue_node);
+  }
+}
+
+// More cannot come before some of it has left, whatever was announced.
+void PushHeld(TcpSocket& socket) {
+  if (socket.has_unsent_fragment_hold) {
+    socket.has_unsent_fragment_hold = false;
+    Output(socket, socket.tcp->stack->now_ns);
   }
 }
 
@@ -64,6 +72,7 @@ Span WriteSpan(TcpSocket& socket, int& error) {
   }
   const uint32_t used = socket.send.size_bytes;
   if (used >= socket.send_limit_bytes) {
+    PushHeld(socket);
     socket.may_write_more = false;
     error = -EAGAIN;
     return {};
@@ -71,6 +80,7 @@ Span WriteSpan(TcpSocket& socket, int& error) {
   uint32_t room = 0;
   uint8_t* const data = socket.send.Room(PoolOf(socket), room);
   if (data == nullptr) {
+    PushHeld(socket);
     WaitForMemory(socket);
     error = -EAGAIN;
     return {};
