@@ -160,6 +160,13 @@ bool Peer::IsReset() {
   return is_reset_;
 }
 
+bool Peer::IsOver() {
+  if (!buffer_.empty()) {
+    return false;
+  }
+  return !ReadMore() && !timed_out_;
+}
+
 bool Peer::HasNothing() { return buffer_.empty() && !IsReadyNow(fd_.get()); }
 
 void Peer::CloseWriting() { shutdown(fd_.get(), SHUT_WR); }

@@ -47,6 +47,8 @@ class Peer {
   bool IsAtEnd();
   /// True when the other end has reset the connection, whatever came before.
   bool IsReset();
+  /// Either of both: nothing comes any more.
+  bool IsOver();
   /// True when nothing has come so far; does not wait.
   bool HasNothing();
 

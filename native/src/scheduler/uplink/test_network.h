@@ -49,7 +49,8 @@ inline int Shell(const std::string& command) {
 class Namespace {
  public:
   Namespace() : thread_([this] { Live(); }) {
-    Do([] { EXPECT_EQ(Shell("ip link set lo up"), 0); });
+    // A new namespace takes net.ipv4 settings over from the first one.
+    Do([] { EXPECT_EQ(Shell("ip link set lo up && echo 0 > /proc/sys/net/ipv4/ip_forward"), 0); });
   }
   Namespace(const Namespace&) = delete;
   Namespace& operator=(const Namespace&) = delete;
