@@ -17,6 +17,9 @@ namespace {
 
 using Stage = Exchange::Stage;
 
+// How long a replica that could not be connected to comes after all others.
+constexpr uint64_t kSuspect_ns = 1'000'000'000;
+
 std::string Milliseconds(std::string_view name, uint64_t ms) {
   return std::string(name) + " " + std::to_string(ms) + " ms";
 }
@@ -287,11 +290,8 @@ void Dispatcher::OnConnectFailed(ClientConnection& client, int error) {
 
 void Dispatcher::OnNoAnswer(ClientConnection& client) {
   Exchange& x = client.exchange;
-  // A connection that ended with its link ended with its instance, perhaps by this very request: the instance that comes back under the same
-  // address must not get it again.
-  const bool is_instance_gone = x.upstream->link != nullptr && x.pool != nullptr && x.pool->link != x.upstream->link;
-  const bool may_be_stale = x.upstream->reused && !is_instance_gone;
-  if (!may_be_stale || x.retried || !x.replayable || x.pool == nullptr) {
+  const bool was_reused = x.upstream->reused;
+  if (!was_reused || x.retried || !x.replayable || x.pool == nullptr) {
     AnswerBadGateway(client, "the function closed the connection without an answer");
     return;
   }

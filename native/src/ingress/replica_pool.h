@@ -35,9 +35,6 @@ struct UpstreamConnection : EventTarget, ListNode<PoolTag> {
   bool reused = false;  // it has carried a request before this one
 };
 
-/// How long a replica that could not be connected to comes after all others.
-inline constexpr uint64_t kSuspect_ns = 1'000'000'000;
-
 /// One next hop of one worker.
 struct ReplicaPool {
   explicit ReplicaPool(std::shared_ptr<Replica> hop) : replica(std::move(hop)) {}

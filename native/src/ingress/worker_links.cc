@@ -99,8 +99,6 @@ void WorkerLinks::OnLost(link::Link& link, const char* why) {
     core_.events.OnError("the link to replica " + owner.pool->replica->id + " is lost: " + why);
     source_.OnLinkLost(worker_, owner.pool->replica);
     owner.pool->link = nullptr;
-    // Until it is known to be back, others come first: nothing at its address refuses a connection.
-    owner.pool->suspect_until_ns = core_.loop.now_ns() + kSuspect_ns;
     owner.pool = nullptr;
   }
   DropIfUnused(owner);

@@ -132,26 +132,6 @@ TEST_F(LinkTest, Answers502WhenTheInstanceIsKilledBeforeAnAnswer) {
   EXPECT_EQ(client.ReadMessage().Status(), 502);
 }
 
-TEST_F(LinkTest, DoesNotSendARequestAgainThatEndedItsInstance) {
-  ScriptedServer
-      function;  // reached through the instance, and without it at the replica's address, as an instance that has come back
-  link::FakeInstance instance({});
-  instance.Bridge(function.port());
-  Start();
-  Apply({RouteTo(instance.link_path(), function.port())});
-  Peer client = Client();
-  client.Send(kGet);
-  Peer guest = function.Accept();
-  guest.ReadMessage();
-  guest.Send(Ok("first"));
-  EXPECT_EQ(client.ReadMessage().body, "first");
-  client.Send(kGet);  // over the connection that was kept
-  guest.ReadMessage();
-  instance.Kill();
-  EXPECT_EQ(client.ReadMessage().Status(), 502);
-  EXPECT_TRUE(function.HasNobody());
-}
-
 TEST_F(LinkTest, IsNotHeldUpByAnInstanceThatStandsStill) {
   link::FakeInstance instance({});
   link::FakeInstance other({.host_byte = 3});
