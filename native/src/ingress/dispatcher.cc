@@ -87,7 +87,8 @@ Dispatcher::PickResult Dispatcher::Pick(ClientConnection& client, ReplicaPool*& 
   for (size_t i = 0; i < count; ++i, ++at) {
     at = at >= count ? 0 : at;
     ReplicaPool* const candidate = function.pools[at];
-    if (x.tried_count > 0 && std::find(x.tried.begin(), tried_end, candidate) != tried_end) {
+    if (candidate->replica->is_gone.load(std::memory_order_relaxed) ||
+        (x.tried_count > 0 && std::find(x.tried.begin(), tried_end, candidate) != tried_end)) {
       continue;
     }
     const uint32_t inflight = candidate->replica->inflight.load(std::memory_order_relaxed);
@@ -283,6 +284,8 @@ void Dispatcher::OnConnectFailed(ClientConnection& client, int error) {
     Send(client, *other);
   } else if (result == PickResult::kAllBusy) {
     Queue(client);
+  } else if (pool != nullptr && pool->replica->is_gone.load(std::memory_order_relaxed)) {
+    AnswerBadGateway(client, "the function's instance has ended without an answer");
   } else {
     AnswerBadGateway(client, std::string("cannot connect to the function: ") + std::strerror(error));
   }

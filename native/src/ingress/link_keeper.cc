@@ -13,6 +13,8 @@ namespace {
 constexpr uint32_t kAttach_ms = 250;
 constexpr uint64_t kFirstGap_ns = 50'000'000;
 constexpr uint64_t kLongestGap_ns = 10'000'000'000;
+// Of a replica whose instance is gone. The provider takes it off its route meanwhile, or names it anew; this is for one that has not seen it die.
+constexpr uint64_t kGoneGap_ns = 1'000'000'000;
 
 uint64_t Now_ns() {
   return static_cast<uint64_t>(std::chrono::steady_clock::now().time_since_epoch() / std::chrono::nanoseconds(1));
@@ -31,7 +33,8 @@ void LinkKeeper::Want(const std::shared_ptr<Replica>& replica) {
 }
 
 void LinkKeeper::OnLinkLost(uint32_t worker, const std::shared_ptr<Replica>& replica) {
-  Add({.replica = replica, .worker = worker, .at_ns = Now_ns() + kFirstGap_ns, .gap_ns = kFirstGap_ns});
+  const uint64_t gap_ns = replica->is_gone.load(std::memory_order_relaxed) ? kGoneGap_ns : kFirstGap_ns;
+  Add({.replica = replica, .worker = worker, .at_ns = Now_ns() + gap_ns, .gap_ns = gap_ns});
 }
 
 void LinkKeeper::Add(Wish wish) {
@@ -97,14 +100,22 @@ void LinkKeeper::Try(Wish wish) {
   if (replica == nullptr) {
     return;
   }
-  auto attachment = NicAttachment::Open(replica->link_path, AttachKind::kLink, kAttach_ms);
-  if (attachment) {
-    deliver_(wish.worker, replica, std::move(*attachment));
-    return;
-  }
-  failures_.fetch_add(1, std::memory_order_relaxed);
   const bool is_first = wish.gap_ns == 0;
-  wish.gap_ns = std::clamp(wish.gap_ns * 2, kFirstGap_ns, kLongestGap_ns);
+  const bool was_gone = replica->is_gone.load(std::memory_order_relaxed);
+  if (was_gone && wish.gap_ns < kGoneGap_ns) {
+    wish.gap_ns = kGoneGap_ns;
+  } else {
+    auto attachment = NicAttachment::Open(replica->link_path, AttachKind::kLink, kAttach_ms);
+    if (attachment) {
+      if (was_gone) {
+        replica->is_gone.store(false, std::memory_order_relaxed);
+      }
+      deliver_(wish.worker, replica, std::move(*attachment));
+      return;
+    }
+    failures_.fetch_add(1, std::memory_order_relaxed);
+    wish.gap_ns = std::clamp(wish.gap_ns * 2, kFirstGap_ns, kLongestGap_ns);
+  }
   wish.at_ns = Now_ns() + wish.gap_ns;
   if (is_first) {
     deliver_(wish.worker, replica, std::nullopt);

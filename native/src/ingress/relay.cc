@@ -45,7 +45,7 @@ int Relay::Start(ClientConnection& client, ReplicaPool& pool, bool fresh) {
   Exchange& x = client.exchange;
   UpstreamConnection* connection = fresh ? nullptr : core_.upstreams->TakeIdle(pool);
   if (connection == nullptr) {
-    auto opened = core_.upstreams->Open(pool);
+    auto opened = core_.upstreams->Open(pool, fresh);
     if (!opened) {
       return opened.error().code;
     }
@@ -117,6 +117,10 @@ Relay::Step Relay::PumpRequest(ClientConnection& client) {
 Relay::Step Relay::SendRequest(ClientConnection& client) {
   Exchange& x = client.exchange;
   UpstreamConnection& connection = *x.upstream;
+  if (connection.connecting && connection.pool.replica->is_gone.load(std::memory_order_relaxed)) {
+    core_.dispatcher->OnConnectFailed(client, EHOSTDOWN);
+    return Step::kOver;
+  }
   uint64_t sent = 0;
   switch (connection.stream.Write(x.to_upstream, sent, core_.loop.now_ns())) {
     case FlushResult::kDone:

@@ -11,12 +11,14 @@
 namespace junction::ingress {
 namespace {
 
-/// The same instance at the same place keeps its count of requests under way.
+/// The same instance at the same place keeps its count of requests under way. One that is gone is not the same: that the route names it means
+/// that it was started again.
 std::shared_ptr<Replica> FindReplica(const FunctionRoute* route, const RouteSpec::ReplicaSpec& spec) {
   if (route != nullptr) {
     for (const auto& replica : route->replicas) {
       if (replica->id == spec.id && replica->host == spec.host && replica->port == spec.port &&
-          replica->link_path == spec.link_path && replica->instance_number == spec.instance_number) {
+          replica->link_path == spec.link_path && replica->instance_number == spec.instance_number &&
+          !replica->is_gone.load(std::memory_order_relaxed)) {
         return replica;
       }
     }
@@ -120,7 +122,11 @@ Result<std::shared_ptr<const RouteChange>> RouteRegistry::Apply(const RouteUpdat
 
 void RouteRegistry::RetireMissing(const FunctionRoute& old, const FunctionRoute* now) {
   for (const auto& replica : old.replicas) {
-    if (now == nullptr || std::find(now->replicas.begin(), now->replicas.end(), replica) == now->replicas.end()) {
+    // The end of one that was started again under its id would read as that of its successor.
+    const bool has_successor =
+        now != nullptr && replica->is_gone.load(std::memory_order_relaxed) &&
+        std::ranges::any_of(now->replicas, [&](const auto& other) { return other->id == replica->id; });
+    if (!has_successor && (now == nullptr || std::ranges::find(now->replicas, replica) == now->replicas.end())) {
       replica->idle_listener = &events_;
       retired_.emplace_back(replica->id, replica);
     }

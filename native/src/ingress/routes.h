@@ -36,6 +36,9 @@ struct Replica {
   uint32_t instance_number = 0;  // in the node's event queue; 0 = none
   // Requests under way over all workers. Relaxed: it steers balancing and max_inflight, it guards nothing.
   alignas(64) std::atomic<uint32_t> inflight{0};
+  // The lease of a link into its instance has ended, so the instance is gone, and what comes up at its address is another one, which must
+  // not get what this one may have died of. No worker sends it anything until a route names the replica anew. Relaxed.
+  std::atomic<bool> is_gone{false};
   bool is_link_wanted = false;  // the link keeper knows of it; the control side's alone
   // Hears of the end. Set by the registry, which holds a reference then, when no route names the replica any more.
   IngressEvents* idle_listener = nullptr;

@@ -56,6 +56,16 @@ TEST_F(RouteRegistryTest, TakesTheSameIdAtAnotherPortForAnotherReplica) {
   EXPECT_NE(second->upserts[0]->replicas[0], first->upserts[0]->replicas[0]);
 }
 
+TEST_F(RouteRegistryTest, TakesOneThatIsGoneForAnotherWhenTheRouteNamesItAnew) {
+  const auto first = Apply(true, {Route("f.ns", {At("a", 1), At("b", 2)})});
+  first->upserts[0]->replicas[0]->is_gone = true;
+  const auto second = Apply(false, {Route("f.ns", {At("a", 1), At("b", 2)})});
+  EXPECT_NE(second->upserts[0]->replicas[0], first->upserts[0]->replicas[0]);
+  EXPECT_FALSE(second->upserts[0]->replicas[0]->is_gone);
+  EXPECT_EQ(second->upserts[0]->replicas[1], first->upserts[0]->replicas[1]);
+  EXPECT_TRUE(registry_.BusyReplicas().empty());  // "a" serves
+}
+
 TEST_F(RouteRegistryTest, RemovesWhatASnapshotDoesNotName) {
   Apply(true, {Route("f.ns", {}), Route("g.ns", {})});
   const auto change = Apply(true, {Route("g.ns", {})});

@@ -16,6 +16,10 @@ namespace {
 constexpr uint32_t kMostIdle = 512;
 constexpr uint64_t kIdle_ms = 60'000;
 
+// How long a request that is sent again may take to connect to an instance by its address. An instance that has just ended answers nothing there, and
+// the host repeats the SYN after a second (RFC 6298, 2.1): by then another one may have been started, for which the request was not meant.
+constexpr uint64_t kConnectAgain_ms = 500;
+
 /// Called by the stack of the links, in the midst of its work: only notes what is to be looked at.
 void NoteEvents(net::Socket& socket, uint32_t events) {
   auto& connection = *static_cast<UpstreamConnection*>(socket.owner);
@@ -68,7 +72,7 @@ UpstreamConnection* Upstreams::TakeIdle(ReplicaPool& pool) {
   return connection;
 }
 
-Result<UpstreamConnection*> Upstreams::Open(ReplicaPool& pool) {
+Result<UpstreamConnection*> Upstreams::Open(ReplicaPool& pool, bool is_retry) {
   auto connection = std::make_unique<UpstreamConnection>(pool, core_.loop);
   connection->connecting = pool.awaits_link;
   if (!pool.awaits_link) {
@@ -77,7 +81,11 @@ Result<UpstreamConnection*> Upstreams::Open(ReplicaPool& pool) {
     }
   }
   if (connection->connecting) {
-    core_.loop.SetDeadline(*connection, core_.loop.now_ms() + core_.options.connect_timeout_ms);
+    const bool is_by_address = !pool.replica->link_path.empty() && connection->link == nullptr;
+    const uint64_t limit_ms = core_.options.connect_timeout_ms;
+    core_.loop.SetDeadline(
+        *connection,
+        core_.loop.now_ms() + (is_retry && is_by_address ? std::min(limit_ms, kConnectAgain_ms) : limit_ms));
   }
   ++pool.open_count;
   core_.counters.replica_connections_opened.Add();
@@ -87,6 +95,9 @@ Result<UpstreamConnection*> Upstreams::Open(ReplicaPool& pool) {
 
 Result<void> Upstreams::OpenStream(UpstreamConnection& connection) {
   ReplicaPool& pool = connection.pool;
+  if (pool.replica->is_gone.load(std::memory_order_relaxed)) {
+    return ErrnoError("connect", EHOSTDOWN);
+  }
   if (pool.link != nullptr) {
     const int error = connection.stream.OpenLink(core_.links->stack(), *pool.link->link, pool.replica->port,
                                                  &connection, &NoteEvents, core_.loop.now_ns());
@@ -225,6 +236,10 @@ void Upstreams::OnEvent(UpstreamConnection& connection, uint32_t events) {
       return;
     }
     if ((events & EPOLLOUT) == 0) {
+      return;
+    }
+    if (connection.pool.replica->is_gone.load(std::memory_order_relaxed)) {
+      core_.dispatcher->OnConnectFailed(*connection.user, EHOSTDOWN);
       return;
     }
     connection.connecting = false;

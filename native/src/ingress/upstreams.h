@@ -23,8 +23,9 @@ class Upstreams {
   /// The idle connection that was used last, or null.
   UpstreamConnection* TakeIdle(ReplicaPool& pool);
 
-  /// A new connection, perhaps still connecting, or still waiting for the replica's link; the error is an errno.
-  Result<UpstreamConnection*> Open(ReplicaPool& pool);
+  /// A new connection, perhaps still connecting, or still waiting for the replica's link; the error is an errno. `is_retry`: for a request that
+  /// has been sent before.
+  Result<UpstreamConnection*> Open(ReplicaPool& pool, bool is_retry);
 
   /// Ends the use of a connection: keeps it for the next request, or closes it.
   void Release(UpstreamConnection& connection, bool keep);

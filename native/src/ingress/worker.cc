@@ -172,9 +172,11 @@ void Worker::OnDeadline(EventTarget& target) {
     case Kind::kMailbox:
       abandoned_ += clients_.AbortAll();  // the deadline of a drain
       return;
-    case Kind::kLinkEvent:
     case Kind::kLinkLease:
-      return;  // they have none
+      links_.OnDeadline(static_cast<WorkerLink::Target&>(target));
+      return;
+    case Kind::kLinkEvent:
+      return;  // it has none
   }
 }
 

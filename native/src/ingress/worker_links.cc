@@ -11,6 +11,7 @@ namespace junction::ingress {
 namespace {
 
 constexpr uint64_t kLookEvery_ns = 1'000'000'000;
+constexpr uint64_t kLinger_ms = 50;
 
 }  // namespace
 
@@ -20,6 +21,11 @@ void WorkerLinks::OnAttached(const std::shared_ptr<Replica>& replica, NicAttachm
   ReplicaPool* const pool = core_.upstreams->FindPool(*replica);
   if (pool == nullptr || pool->link != nullptr) {
     return;  // the route has changed by now
+  }
+  if (replica->is_gone.load(std::memory_order_relaxed)) {  // leased before its end, which another worker has seen
+    source_.OnLinkLost(worker_, replica);
+    core_.upstreams->OnLinkSettled(*pool);
+    return;
   }
   if (stack_ == nullptr) {
     stack_ = link::LinkStack::Make(*this);
@@ -97,6 +103,9 @@ void WorkerLinks::OnLost(link::Link& link, const char* why) {
   core_.counters.links.Sub();
   if (owner.pool != nullptr) {
     core_.events.OnError("the link to replica " + owner.pool->replica->id + " is lost: " + why);
+    if (link.is_instance_gone()) {
+      owner.pool->replica->is_gone.store(true, std::memory_order_relaxed);
+    }
     source_.OnLinkLost(worker_, owner.pool->replica);
     owner.pool->link = nullptr;
     owner.pool = nullptr;
@@ -134,8 +143,20 @@ void WorkerLinks::Abandon(ReplicaPool& pool) {
 }
 
 void WorkerLinks::DropIfUnused(WorkerLink& link) {
-  if (link.pool == nullptr && link.connections == 0 &&
-      std::find(unused_.begin(), unused_.end(), &link) == unused_.end()) {
+  if (link.pool != nullptr || link.connections != 0) {
+    return;
+  }
+  if (link.link->is_lost()) {
+    OnDeadline(link.lease);
+  } else {
+    // Its connections were closed in this turn: their last segments are still to be sent, perhaps again, and acknowledged.
+    core_.loop.SetDeadline(link.lease, core_.loop.now_ms() + kLinger_ms);
+  }
+}
+
+void WorkerLinks::OnDeadline(WorkerLink::Target& target) {
+  WorkerLink& link = target.link;
+  if (std::find(unused_.begin(), unused_.end(), &link) == unused_.end()) {
     unused_.push_back(&link);
   }
 }
@@ -145,6 +166,7 @@ void WorkerLinks::Sweep() {
     return;
   }
   for (WorkerLink* const link : unused_) {
+    core_.loop.Forget(link->lease);
     if (!link->link->is_lost()) {
       core_.counters.links.Sub();
       // Not left to the end of the descriptors: the instance's monitor holds the same pipe, so that epoll would go on with it.

@@ -48,6 +48,8 @@ class WorkerLinks : private link::LinkOwner {
   void OnUnavailable(const Replica& replica);
 
   void OnEvent(WorkerLink::Target& target);
+  /// The time of a link that is not needed any more is over.
+  void OnDeadline(WorkerLink::Target& target);
 
   link::LinkStack& stack() { return *stack_; }
   void Use(WorkerLink& link) { stack_->Use(*link.link); }
@@ -66,7 +68,7 @@ class WorkerLinks : private link::LinkOwner {
   void Unwatch(link::Link& link) override;
   void OnLost(link::Link& link, const char* why) override;
   void OnRang(link::Link& link, uint32_t queue_pair) override;
-  /// Gives the link back once its last connection is closed.
+  /// Gives the link back a little after its last connection was closed.
   void DropIfUnused(WorkerLink& link);
 
   WorkerCore& core_;

@@ -40,6 +40,8 @@ class Link {
   bool is_muted() const { return muted_until_ns_ != 0; }
   /// Rings broken or instance gone: its connections have been reset, nothing will come over it any more.
   bool is_lost() const { return is_lost_; }
+  /// Lost because its instance is gone: whatever is found at the instance's address or path from now on is another one.
+  bool is_instance_gone() const { return is_instance_gone_; }
 
   /// The owner's, untouched.
   void* context = nullptr;
@@ -88,6 +90,7 @@ class Link {
   Node active_node_;         // in LinkStack::active_; not in it = armed (the instance rings), or muted, or lost
   bool wants_room_ = false;  // the stack found the ring full
   bool is_lost_ = false;
+  bool is_instance_gone_ = false;
   bool was_rung_ = false;        // an event came and no frame so far
   uint32_t vain_ = 0;            // rings in a row that brought nothing
   uint64_t muted_until_ns_ = 0;  // 0 = listened to

@@ -58,13 +58,8 @@ std::unique_ptr<LinkStack> LinkStack::Make(LinkOwner& owner) {
 }
 
 LinkStack::~LinkStack() {
-  for (const auto& link : links_) {
-    link->active_node_.Unlink();
-    link->muted_node_.Unlink();
-    net::RemoveDevice(*stack_, link->device_, 0);
-  }
   if (stack_ != nullptr) {
-    net::FreeStack(stack_);
+    net::FreeStack(stack_);  // the links are still there: it takes them down
   }
 }
 
@@ -279,6 +274,13 @@ void LinkStack::OnEvent(Link& link, uint64_t now_ns) {
   Activate(link);
   if (link.users_ == 0) {
     SpendIdle(link, 1, now_ns);
+  }
+}
+
+void LinkStack::OnLease(Link& link, uint64_t now_ns) {
+  if (!link.is_lost_) {
+    link.is_instance_gone_ = true;
+    Lose(link, "the instance is gone", now_ns);
   }
 }
 

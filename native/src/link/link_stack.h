@@ -78,7 +78,7 @@ class LinkStack {
   /// link.event_fd() was readable: Poll looks at it.
   void OnEvent(Link& link, uint64_t now_ns);
   /// link.lease_fd() was readable: its instance is gone, or says something, which is no better.
-  void OnLease(Link& link, uint64_t now_ns) { Lose(link, "the instance is gone", now_ns); }
+  void OnLease(Link& link, uint64_t now_ns);
 
   net::Stack& stack() { return *stack_; }
   const LinkCounters& counters() const { return counters_; }

@@ -132,6 +132,151 @@ TEST_F(LinkTest, Answers502WhenTheInstanceIsKilledBeforeAnAnswer) {
   EXPECT_EQ(client.ReadMessage().Status(), 502);
 }
 
+/// A function behind a bridge of an instance, both under the same port: what goes by the address reaches it past the instance, as it would
+/// reach an instance that is started again.
+class EndedInstanceTest : public LinkTest {
+ protected:
+  void StartWith() {
+    path_ = api_path() + ".links";
+    instance_.Bridge(function_.port());
+    Lead(instance_);
+    Start();
+    route_ = RouteTo(path_, function_.port());
+    Apply({route_});
+  }
+
+  /// A second replica. The next request goes to the first.
+  void AddReplica(const link::FakeInstance& other) {
+    route_.replicas.push_back({.id = "other", .host = "127.0.0.1", .port = kGuestPort, .link_path = other.link_path()});
+    Apply({route_});
+  }
+
+  /// `path_` leads to this instance from now on.
+  void Lead(const link::FakeInstance& instance) {
+    unlink(path_.c_str());
+    ASSERT_EQ(symlink(instance.link_path().c_str(), path_.c_str()), 0);
+  }
+
+  /// One exchange, whose connection to the function is kept.
+  Peer WarmUp(Peer& client) {
+    client.Send(kGet);
+    Peer guest = function_.Accept();
+    guest.ReadMessage();
+    guest.Send(Ok("first"));
+    EXPECT_EQ(client.ReadMessage().body, "first");
+    return guest;
+  }
+
+  ScriptedServer function_;
+  link::FakeInstance instance_{{}};
+  std::string path_;
+  RouteSpec route_;
+};
+
+TEST_F(EndedInstanceTest, GetsTheRequestThatEndedItOnlyOnce) {
+  StartWith();
+  Peer client = Client();
+  Peer guest = WarmUp(client);
+  client.Send(kGet);
+  guest.ReadMessage();
+  instance_.Kill();
+  const Message answer = client.ReadMessage();
+  EXPECT_EQ(answer.Status(), 502);
+  EXPECT_NE(answer.body.find("instance has ended"), std::string::npos) << answer.body;
+  for (int i = 0; i < 3; ++i) {
+    EXPECT_EQ(Exchange(kGet).Status(), 502);
+  }
+  EXPECT_TRUE(function_.HasNobody());
+  EXPECT_EQ(Metrics().link_fallbacks, 0u);
+}
+
+TEST_F(EndedInstanceTest, ServesAgainOnceTheRouteComesAnew) {
+  StartWith();
+  Peer client = Client();
+  Peer guest = WarmUp(client);
+  instance_.Kill();
+  WaitUntil([](const MetricsValues& metrics) { return metrics.link_losses == 1; });
+  link::FakeInstance next({});
+  next.ServeHttp(function_.port(), Ok("next"));
+  Lead(next);
+  Apply({route_});  // the same in every word
+  EXPECT_EQ(Exchange(kGet).body, "next");
+  Apply({Route("f.openfaas-fn", {})});
+  EXPECT_EQ(events_.IdleReplicas(1).size(), 1u);  // of the successor, and only once
+  EXPECT_TRUE(ingress_->BusyReplicas().empty());
+}
+
+TEST_F(EndedInstanceTest, ServesAgainWhenItGivesOutLinksThoughNoRouteSaysSo) {
+  StartWith();
+  Peer client = Client();
+  Peer guest = WarmUp(client);
+  instance_.Kill();
+  WaitUntil([](const MetricsValues& metrics) { return metrics.link_losses == 1; });
+  link::FakeInstance next({});
+  next.ServeHttp(function_.port(), Ok("next"));
+  Lead(next);
+  WaitUntil([](const MetricsValues& metrics) { return metrics.links == 1; });
+  EXPECT_EQ(Exchange(kGet).body, "next");
+  EXPECT_TRUE(function_.HasNobody());
+}
+
+TEST_F(EndedInstanceTest, LeavesItsRequestsToOtherReplicas) {
+  link::FakeInstance other({.host_byte = 3});
+  other.ServeHttp(kGuestPort, Ok("other"));
+  StartWith();
+  Peer client = Client();
+  Peer guest = WarmUp(client);
+  AddReplica(other);
+  client.Send(kGet);
+  guest.ReadMessage();
+  instance_.Kill();
+  EXPECT_EQ(client.ReadMessage().body, "other");
+  for (int i = 0; i < 4; ++i) {
+    EXPECT_EQ(Exchange(kGet).body, "other");
+  }
+  EXPECT_EQ(Metrics().replica_retries, 1u);
+  EXPECT_TRUE(function_.HasNobody());
+}
+
+TEST_F(EndedInstanceTest, TakesWhatAFreshConnectionCarriedWithIt) {
+  link::FakeInstance other({.host_byte = 3});
+  other.ServeHttp(kGuestPort, Ok("other"));
+  StartWith();
+  AddReplica(other);
+  Peer client = Client();
+  client.Send(kGet);
+  Peer guest = function_.Accept();
+  guest.ReadMessage();
+  instance_.Kill();
+  EXPECT_EQ(client.ReadMessage().Status(), 502);
+  EXPECT_EQ(other.accepted(), 0u);
+  EXPECT_TRUE(function_.HasNobody());
+}
+
+TEST_F(LinkTest, SendsAgainByTheAddressOnlyWhileNoOtherInstanceCanBeThere) {
+  ScriptedServer function;
+  options_.connect_timeout_ms = 20'000;
+  Start();
+  Apply({RouteTo(api_path() + ".none", function.port())});
+  Peer client = Client();
+  client.Send(kGet);
+  Peer guest = function.Accept();
+  guest.ReadMessage();
+  guest.Send(Ok("first"));
+  EXPECT_EQ(client.ReadMessage().body, "first");
+  // A full queue swallows segments that begin a connection, as the address of an instance that has ended does.
+  function.SetBacklog(0);
+  Peer filler = ConnectTo(function.port());
+  client.Send(kGet);
+  guest.ReadMessage();
+  guest.Close();
+  const Message answer = client.ReadMessage();
+  EXPECT_EQ(answer.Status(), 502);
+  EXPECT_NE(answer.body.find("timed out"), std::string::npos) << answer.body;
+  function.Accept();
+  EXPECT_TRUE(function.HasNobody());
+}
+
 TEST_F(LinkTest, IsNotHeldUpByAnInstanceThatStandsStill) {
   link::FakeInstance instance({});
   link::FakeInstance other({.host_byte = 3});

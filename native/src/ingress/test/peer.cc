@@ -200,6 +200,8 @@ Peer ScriptedServer::Accept() {
 
 bool ScriptedServer::HasNobody() { return !IsReadyNow(fd_.get()); }
 
+void ScriptedServer::SetBacklog(int backlog) { EXPECT_EQ(listen(fd_.get(), backlog), 0); }
+
 Peer ConnectTo(uint16_t port, int receive_buffer) {
   const auto address = MakeIpAddress("127.0.0.1", port);
   UniqueFd fd(socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0));

@@ -79,6 +79,8 @@ class ScriptedServer {
   Peer Accept();
   /// True when no connection waits; does not wait.
   bool HasNobody();
+  /// How many connections may wait, less one.
+  void SetBacklog(int backlog);
   void Close() { fd_.Reset(); }
 
  private:

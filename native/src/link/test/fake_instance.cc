@@ -300,9 +300,6 @@ void FakeInstance::Kill() {
     setsockopt(connection->host.get(), SOL_SOCKET, SO_LINGER, &at_once, sizeof(at_once));
   }
   connections_.clear();
-  for (const auto& port : ports_) {
-    net::RemoveDevice(*stack_, port->device, 0);
-  }
   net::FreeStack(stack_);
 }
 
