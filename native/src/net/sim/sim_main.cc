@@ -84,7 +84,8 @@ int RunGrid(const char* path, bool records) {
   }
   int failures = 0;
   size_t at = 0;
-  std::string table = "# network, virtual microseconds until all was there, retransmissions, timeouts, frames (net_sim --record)\n";
+  std::string table =
+      "# network, virtual microseconds until all was there, retransmissions, timeouts, frames (net_sim --record)\n";
   for (const SimulationOptions& cell : Grid()) {
     const SimulationResult result = Simulate(cell);
     const std::string line = LineOf(cell, result);

@@ -34,15 +34,16 @@ struct Host {
   Stack* stack = nullptr;
 
   static Host& Of(Device& device) { return reinterpret_cast<Host&>(device); }
-  static constexpr DeviceOps kOps = {[](Device& device, uint32_t length) {
-                                       Of(device).scratch.resize(length);
-                                       return Of(device).scratch.data();
-                                     },
-                                     [](Device& device, uint32_t length, const FrameMeta& meta) {
-                                       Host& host = Of(device);
-                                       host.sent.push_back({{host.scratch.begin(), host.scratch.begin() + length}, meta});
-                                     },
-                                     [](Device&) {}};
+  static constexpr DeviceOps kOps = {
+      [](Device& device, uint32_t length) {
+        Of(device).scratch.resize(length);
+        return Of(device).scratch.data();
+      },
+      [](Device& device, uint32_t length, const FrameMeta& meta) {
+        Host& host = Of(device);
+        host.sent.push_back({{host.scratch.begin(), host.scratch.begin() + length}, meta});
+      },
+      [](Device&) {}};
   Environment environment() {
     return {[](void* context, size_t size) {
               static_cast<Host*>(context)->held_bytes += size;
@@ -103,7 +104,8 @@ class World {
     result.completed_us = (now_ns_ - kStart_ns) / 1000;
     // What the protocol still has to do: TIME-WAIT, retransmissions of the last FIN.
     const uint64_t end_ns = now_ns_ + 1200 * kSecond_ns;
-    while (failure_.empty() && NextTime() <= end_ns && (HasConnections(*hosts_[0].stack) || HasConnections(*hosts_[1].stack))) {
+    while (failure_.empty() && NextTime() <= end_ns &&
+           (HasConnections(*hosts_[0].stack) || HasConnections(*hosts_[1].stack))) {
       Step();
     }
     Collect(result);
@@ -139,7 +141,8 @@ class World {
       std::strcpy(host.device.name, "eth0");
       host.stack = NewStack(host.environment(), {});
       if (host.stack == nullptr || AddDevice(*host.stack, host.device) != 0 ||
-          AddAddress(*host.stack, {host.device.index, AddressOf(i), static_cast<uint8_t>(options_.is_v6 ? 64 : 24)}) != 0 ||
+          AddAddress(*host.stack, {host.device.index, AddressOf(i), static_cast<uint8_t>(options_.is_v6 ? 64 : 24)}) !=
+              0 ||
           AddStaticNeighbour(*host.stack, host.device.index, AddressOf(1 - i), other) != 0) {
         return false;
       }
@@ -305,11 +308,13 @@ class World {
       return failure_;
     }
     // What was lost, and as much again for what seemed so; some for the ends of many connections.
-    const uint64_t gone = there_.lost + there_.overflowed + there_.corrupted + back_.lost + back_.overflowed + back_.corrupted;
+    const uint64_t gone =
+        there_.lost + there_.overflowed + there_.corrupted + back_.lost + back_.overflowed + back_.corrupted;
     const uint64_t late = there_.reordered + back_.reordered;
     const uint64_t most = 3 * gone + late + 20 * options_.connections + 20;
     if (result.retransmits > most) {
-      return std::to_string(result.retransmits) + " retransmissions, at most " + std::to_string(most) + " would be reasonable";
+      return std::to_string(result.retransmits) + " retransmissions, at most " + std::to_string(most) +
+             " would be reasonable";
     }
     CloseTcp(*listener_, now_ns_);
     for (Host& host : hosts_) {

@@ -12,9 +12,9 @@ struct IcmpName {
 };
 
 inline constexpr IcmpName kIcmpNames[] = {
-    {"net", 3, 0, 1, 0},         {"host", 3, 1, 1, 3},   {"protocol", 3, 2, 4, 1},     {"port", 3, 3, 1, 4},
-    {"toobig", 3, 4, 2, 0},      {"admin", 3, 13, 1, 1}, {"ttl", 11, 0, 3, 0},         {"reassembly", 11, 1, 3, 1},
-    {"parameter", 12, 0, 4, 0},  {"quench", 4, 0, 100, 0}, {"redirect", 5, 1, 137, 0}, {"option", 12, 0, 4, 2},
+    {"net", 3, 0, 1, 0},        {"host", 3, 1, 1, 3},     {"protocol", 3, 2, 4, 1},   {"port", 3, 3, 1, 4},
+    {"toobig", 3, 4, 2, 0},     {"admin", 3, 13, 1, 1},   {"ttl", 11, 0, 3, 0},       {"reassembly", 11, 1, 3, 1},
+    {"parameter", 12, 0, 4, 0}, {"quench", 4, 0, 100, 0}, {"redirect", 5, 1, 137, 0}, {"option", 12, 0, 4, 2},
 };
 
 inline const IcmpName& FindIcmpName(const std::string& name) {

@@ -195,7 +195,8 @@ Bytes PacketCodec::EncodeEcho(const PacketSpec& spec, const Ends& ends, bool is_
 }
 
 Bytes PacketCodec::EncodeIcmpError(const PacketSpec& spec, const Ends& ends) {
-  const FlowState& flow = Flow(ends.own.address, ends.own.port, spec.has("from") ? AddressOf("peer") : ends.peer.address, ends.peer.port);
+  const FlowState& flow =
+      Flow(ends.own.address, ends.own.port, spec.has("from") ? AddressOf("peer") : ends.peer.address, ends.peer.port);
   const IcmpName& name = FindIcmpName(spec.name);
   Bytes quoted = flow.last_out;
   if (quoted.empty()) {
@@ -216,7 +217,9 @@ Bytes PacketCodec::EncodeIcmpError(const PacketSpec& spec, const Ends& ends) {
 
 Bytes PacketCodec::EncodeNeighbour(const PacketSpec& spec, const Device& device, uint16_t& type, MacAddress& to) {
   const IpAddress target = AddressOf(spec.target);
-  const IpAddress from = AddressOf(spec.has("from") ? spec.modifiers.at("from") : spec.kind == PacketKind::kAsk ? "peer" : spec.target);
+  const IpAddress from = AddressOf(spec.has("from")                ? spec.modifiers.at("from")
+                                   : spec.kind == PacketKind::kAsk ? "peer"
+                                                                   : spec.target);
   const bool asks = spec.kind == PacketKind::kAsk;
   MacAddress mac;
   std::memcpy(mac, kPeerMac, 6);
@@ -290,7 +293,8 @@ uint8_t AddExtensions(const PacketSpec& spec, uint8_t protocol, Bytes& payload) 
 
 }  // namespace
 
-Bytes PacketCodec::WrapIp(const PacketSpec& spec, const Ends& ends, uint8_t protocol, Bytes transport, FrameMeta& meta) const {
+Bytes PacketCodec::WrapIp(const PacketSpec& spec, const Ends& ends, uint8_t protocol, Bytes transport,
+                          FrameMeta& meta) const {
   PacketOptions options;
   options.ttl = static_cast<uint8_t>(spec.number("ttl", 64));
   options.type_of_service = static_cast<uint8_t>(spec.number("tos", 0));
@@ -375,7 +379,8 @@ WireFrame PacketCodec::Encode(const PacketSpec& spec, const Device& device, uint
     }
     if (sum_at != ~0U) {
       const auto size = static_cast<uint32_t>(transport.size());
-      const uint64_t pseudo = protocol == kProtocolIcmp ? 0 : PseudoSum(ends.peer.address, ends.own.address, protocol, size);
+      const uint64_t pseudo =
+          protocol == kProtocolIcmp ? 0 : PseudoSum(ends.peer.address, ends.own.address, protocol, size);
       FixSum(transport, sum_at, pseudo);
       if (spec.has("badsum")) {
         transport[sum_at] ^= 0x40;

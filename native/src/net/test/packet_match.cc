@@ -56,8 +56,14 @@ bool ViewTcp(const Bytes& bytes, TcpView& out) {
   }
   const uint8_t* const at = bytes.data();
   const auto offset = static_cast<std::ptrdiff_t>(header);
-  out = {LoadBig16(at),      LoadBig16(at + 2),  LoadBig32(at + 4), LoadBig32(at + 8),
-         at[13],             LoadBig16(at + 14), LoadBig16(at + 18), Bytes(bytes.begin() + 20, bytes.begin() + offset),
+  out = {LoadBig16(at),
+         LoadBig16(at + 2),
+         LoadBig32(at + 4),
+         LoadBig32(at + 8),
+         at[13],
+         LoadBig16(at + 14),
+         LoadBig16(at + 18),
+         Bytes(bytes.begin() + 20, bytes.begin() + offset),
          Bytes(bytes.begin() + offset, bytes.end())};
   return true;
 }
@@ -140,8 +146,9 @@ std::string PacketCodec::DescribeTcp(const ParsedFrame& frame) {
   const FlowState& flow = Flow(frame.source, tcp.source_port, frame.destination, tcp.destination_port);
   const OptionsView options = ViewOptions(tcp.options, flow.peer_base);
   const int64_t seq = (tcp.flags & 2) != 0 && !flow.knows_own ? 0 : Relative(tcp.seq, flow.own_base);
-  std::string text = FlagsOf(tcp.flags) + " " + std::to_string(seq) + ":" + std::to_string(seq + static_cast<int64_t>(tcp.data.size())) +
-                     "(" + std::to_string(tcp.data.size()) + ")";
+  std::string text = FlagsOf(tcp.flags) + " " + std::to_string(seq) + ":" +
+                     std::to_string(seq + static_cast<int64_t>(tcp.data.size())) + "(" +
+                     std::to_string(tcp.data.size()) + ")";
   if ((tcp.flags & 0x10) != 0) {
     text += " ack " + std::to_string(Relative(tcp.ack, flow.peer_base));
   }
@@ -149,7 +156,8 @@ std::string PacketCodec::DescribeTcp(const ParsedFrame& frame) {
   if (!options.texts.empty()) {
     std::string list = Join(options.texts);
     if (options.has_clock) {
-      list.replace(list.find("TS"), 2, "TS " + std::to_string(options.clock - flow.own_clock_base) + " " + std::to_string(options.echo));
+      list.replace(list.find("TS"), 2,
+                   "TS " + std::to_string(options.clock - flow.own_clock_base) + " " + std::to_string(options.echo));
     }
     text += " <" + list + ">";
   }
@@ -163,18 +171,21 @@ std::string PacketCodec::Describe(const WireFrame& wire) {
   const ParsedFrame frame = Parse(wire);
   if (frame.type == kTypeArp && frame.ip.size() >= 28) {
     const uint8_t* const arp = frame.ip.data();
-    return std::string(arp[7] == 1 ? "ask " : "answer ") + TextOf(IpAddress::V4(arp + 24)) + " from " + TextOf(IpAddress::V4(arp + 14)) +
-           " (ARP, to " + TextOf(frame.to) + ")";
+    return std::string(arp[7] == 1 ? "ask " : "answer ") + TextOf(IpAddress::V4(arp + 24)) + " from " +
+           TextOf(IpAddress::V4(arp + 14)) + " (ARP, to " + TextOf(frame.to) + ")";
   }
   std::string text;
   const bool is_fragment = is_v6_ ? frame.protocol == 44 : (frame.fragment & 0x3fff) != 0;
   if (is_fragment) {
-    text = "fragment " + (is_v6_ && frame.payload.size() >= 8 ? std::to_string(LoadBig16(frame.payload.data() + 2)) : std::to_string(frame.fragment)) +
+    text = "fragment " +
+           (is_v6_ && frame.payload.size() >= 8 ? std::to_string(LoadBig16(frame.payload.data() + 2))
+                                                : std::to_string(frame.fragment)) +
            " of " + std::to_string(frame.payload.size()) + " bytes";
   } else if (frame.protocol == kProtocolTcp) {
     text = DescribeTcp(frame);
   } else if (frame.protocol == kProtocolUdp && frame.payload.size() >= 8) {
-    text = "udp " + std::to_string(frame.payload.size() - 8) + " sport " + std::to_string(LoadBig16(frame.payload.data())) + " dport " +
+    text = "udp " + std::to_string(frame.payload.size() - 8) + " sport " +
+           std::to_string(LoadBig16(frame.payload.data())) + " dport " +
            std::to_string(LoadBig16(frame.payload.data() + 2));
   } else if (frame.protocol == Icmp() && frame.payload.size() >= 4) {
     text = "icmp type " + std::to_string(frame.payload[0]) + " code " + std::to_string(frame.payload[1]);
@@ -187,7 +198,8 @@ std::string PacketCodec::Describe(const WireFrame& wire) {
   return text + " (" + TextOf(frame.source) + " to " + TextOf(frame.destination) + ")";
 }
 
-void PacketCodec::MatchOptions(const PacketSpec& spec, FlowState& flow, const Bytes& options, bool is_syn, bool is_reset) {
+void PacketCodec::MatchOptions(const PacketSpec& spec, FlowState& flow, const Bytes& options, bool is_syn,
+                               bool is_reset) {
   const OptionsView view = ViewOptions(options, flow.peer_base);
   if (view.is_malformed) {
     Differs("options", "well-formed ones", "others");
@@ -223,7 +235,8 @@ void PacketCodec::MatchOptions(const PacketSpec& spec, FlowState& flow, const By
     flow.knows_own_clock = true;
     flow.own_clock_base = flow.own_clock_last = view.clock;
   }
-  if (Relative(view.clock, flow.own_clock_last) < 0 && Relative(view.clock, flow.own_clock_last) > -1000000000) {  // else days have passed
+  if (Relative(view.clock, flow.own_clock_last) < 0 &&
+      Relative(view.clock, flow.own_clock_last) > -1000000000) {  // else days have passed
     Differs("timestamp", "none before the last one", std::to_string(Relative(view.clock, flow.own_clock_base)));
   }
   flow.own_clock_last = view.clock;
@@ -272,7 +285,8 @@ void PacketCodec::MatchTcp(const PacketSpec& spec, const ParsedFrame& frame, con
   for (size_t i = 0; i < tcp.data.size(); ++i) {
     const uint32_t offset = tcp.seq - flow.own_base - 1 + static_cast<uint32_t>(i);
     if (tcp.data[i] != StreamByte(offset, kOwnSalt)) {
-      Differs("data at " + std::to_string(i), std::to_string(StreamByte(offset, kOwnSalt)), std::to_string(tcp.data[i]));
+      Differs("data at " + std::to_string(i), std::to_string(StreamByte(offset, kOwnSalt)),
+              std::to_string(tcp.data[i]));
       break;
     }
   }
@@ -294,7 +308,8 @@ void PacketCodec::MatchUdp(const PacketSpec& spec, const ParsedFrame& frame, con
     const std::string& range = found->second;
     const auto begin = static_cast<uint32_t>(ParseNumber(range.substr(0, range.find(':'))));
     const bool has_more = range.back() == '+';
-    const auto end = static_cast<uint32_t>(ParseNumber(range.substr(range.find(':') + 1, range.size() - range.find(':') - 1 - (has_more ? 1 : 0))));
+    const auto end = static_cast<uint32_t>(
+        ParseNumber(range.substr(range.find(':') + 1, range.size() - range.find(':') - 1 - (has_more ? 1 : 0))));
     uint16_t field = static_cast<uint16_t>((frame.fragment & 0x1fff) * 8 | (frame.fragment >> 13 & 1));
     uint16_t id = LoadBig16(frame.ip.data() + 4);
     if (is_v6_) {
@@ -345,8 +360,10 @@ void PacketCodec::MatchIcmpError(const PacketSpec& spec, const ParsedFrame& fram
   Compare("second word", spec.number("offset", 0), LoadBig32(icmp.data() + 4));
   const Bytes quoted(icmp.begin() + 8, icmp.end());
   const size_t least = std::min<size_t>(flow.last_in.size(), is_v6_ ? 48 : 28);
-  if (quoted.size() < least || quoted.size() > flow.last_in.size() || !std::equal(quoted.begin(), quoted.end(), flow.last_in.begin())) {
-    Differs("quoted packet", "the beginning of the last one that came in", std::to_string(quoted.size()) + " other bytes");
+  if (quoted.size() < least || quoted.size() > flow.last_in.size() ||
+      !std::equal(quoted.begin(), quoted.end(), flow.last_in.begin())) {
+    Differs("quoted packet", "the beginning of the last one that came in",
+            std::to_string(quoted.size()) + " other bytes");
   }
   if (frame.ip.size() > (is_v6_ ? 1280U : 576U)) {  // RFC 4443, section 2.4 (c); RFC 1812, section 4.3.2.3
     Differs("size", "the least MTU at most", std::to_string(frame.ip.size()));
@@ -387,8 +404,12 @@ void PacketCodec::MatchNeighbour(const PacketSpec& spec, const ParsedFrame& fram
       Differs("type", "ARP", std::to_string(frame.type));
       return;
     }
-    const IpAddress other = asks || spec.kind == PacketKind::kAnnounce ? target : AddressOf(spec.has("to") ? spec.modifiers.at("to") : "peer");
-    const uint8_t operation = frame.ip.size() > 7 && spec.kind == PacketKind::kAnnounce ? frame.ip[7] : asks ? 1 : 2;  // RFC 5227: either
+    const IpAddress other = asks || spec.kind == PacketKind::kAnnounce
+                                ? target
+                                : AddressOf(spec.has("to") ? spec.modifiers.at("to") : "peer");
+    const uint8_t operation = frame.ip.size() > 7 && spec.kind == PacketKind::kAnnounce ? frame.ip[7]
+                              : asks                                                    ? 1
+                                                                                        : 2;  // RFC 5227: either
     Bytes expected = {0, 1, 8, 0, 6, 4, 0, operation};
     Append(expected, own_mac);
     const IpAddress& sender = asks ? from : target;
@@ -408,7 +429,9 @@ void PacketCodec::MatchNeighbour(const PacketSpec& spec, const ParsedFrame& fram
   const IpAddress peer = AddressOf(spec.has("to") ? spec.modifiers.at("to") : "peer");
   const IpAddress destination = to_all ? (asks ? SolicitedNode(target) : AddressOf("all")) : asks ? target : peer;
   Bytes expected = {asks ? kNeighbourSolicitation : kNeighbourAdvertisement, 0, 0, 0};
-  const uint32_t flags = asks ? 0 : spec.kind == PacketKind::kAnnounce || spec.has("unsolicited") ? 0x20000000 : 0x60000000;
+  const uint32_t flags = asks                                                            ? 0
+                         : spec.kind == PacketKind::kAnnounce || spec.has("unsolicited") ? 0x20000000
+                                                                                         : 0x60000000;
   Append32(expected, flags);
   Append(expected, Bytes(target.bytes, target.bytes + 16));
   Append(expected, {static_cast<uint8_t>(asks ? 1 : 2), 1});
@@ -429,7 +452,8 @@ void PacketCodec::MatchNeighbour(const PacketSpec& spec, const ParsedFrame& fram
 }
 
 void PacketCodec::MatchChecksum(const PacketSpec& spec, const ParsedFrame& frame, const Device& device) {
-  const bool may_be_blank = device.has_blank_checksums && (frame.protocol == kProtocolTcp || frame.protocol == kProtocolUdp);
+  const bool may_be_blank =
+      device.has_blank_checksums && (frame.protocol == kProtocolTcp || frame.protocol == kProtocolUdp);
   const bool is_blank = (frame.meta.flags & kFrameChecksumBlank) != 0;
   if (spec.has("frag") && frame.protocol != 44) {
     return;  // the whole's, compared with the bytes
@@ -437,7 +461,8 @@ void PacketCodec::MatchChecksum(const PacketSpec& spec, const ParsedFrame& frame
   Compare("blank checksum", may_be_blank && !spec.has("frag") ? 1 : 0, is_blank ? 1 : 0);
   if (is_blank) {
     const uint32_t at = frame.protocol == kProtocolTcp ? 16 : 6;
-    const uint16_t pseudo = FoldSum(PseudoSum(frame.source, frame.destination, frame.protocol, static_cast<uint32_t>(frame.payload.size())));
+    const uint16_t pseudo = FoldSum(
+        PseudoSum(frame.source, frame.destination, frame.protocol, static_cast<uint32_t>(frame.payload.size())));
     uint16_t got = 0;
     if (frame.payload.size() >= at + 2) {
       std::memcpy(&got, frame.payload.data() + at, 2);

@@ -10,12 +10,13 @@ namespace junction::net {
 namespace {
 
 // Modifiers with a value, and those without.
-constexpr std::array kWithValue = {"win",  "urg",  "from", "to",  "sport", "dport", "ttl",  "tos",     "id",     "each",
-                                   "gso",  "mtu",  "seq",  "mac", "quote", "about", "frag", "content", "length", "offset",
-                                   "data", "type", "code", "dst", "isn",   "pad"};
-constexpr std::array kWithout = {"badsum",  "badipsum", "blank",   "good",  "nodf",     "new",      "unicast",   "unsolicited", "nosum",
-                                 "urgent",  "options",  "badlen",  "short", "override", "hopbyhop", "destopts",  "weird",
-                                 "routing", "anyport",  "anydata", "zero",  "nots", "solicited", "unknown"};
+constexpr std::array kWithValue = {"win",    "urg",    "from", "to",   "sport", "dport", "ttl",   "tos",  "id",
+                                   "each",   "gso",    "mtu",  "seq",  "mac",   "quote", "about", "frag", "content",
+                                   "length", "offset", "data", "type", "code",  "dst",   "isn",   "pad"};
+constexpr std::array kWithout = {"badsum",  "badipsum",    "blank",    "good",     "nodf",      "new",
+                                 "unicast", "unsolicited", "nosum",    "urgent",   "options",   "badlen",
+                                 "short",   "override",    "hopbyhop", "destopts", "weird",     "routing",
+                                 "anyport", "anydata",     "zero",     "nots",     "solicited", "unknown"};
 
 bool IsFlags(const std::string& word) {
   return !word.empty() && word.find_first_not_of("SFRPUEW.") == std::string::npos;

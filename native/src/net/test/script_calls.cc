@@ -14,16 +14,34 @@ struct NamedNumber {
   int value;
 };
 constexpr NamedNumber kErrors[] = {
-    {"EAGAIN", EAGAIN},           {"EINPROGRESS", EINPROGRESS}, {"ECONNREFUSED", ECONNREFUSED}, {"ECONNRESET", ECONNRESET},
-    {"ECONNABORTED", ECONNABORTED}, {"ETIMEDOUT", ETIMEDOUT},   {"EPIPE", EPIPE},               {"ENOTCONN", ENOTCONN},
-    {"EHOSTUNREACH", EHOSTUNREACH}, {"ENETUNREACH", ENETUNREACH}, {"EADDRINUSE", EADDRINUSE},   {"EADDRNOTAVAIL", EADDRNOTAVAIL},
-    {"EINVAL", EINVAL},           {"EISCONN", EISCONN},         {"EALREADY", EALREADY},         {"EMSGSIZE", EMSGSIZE},
-    {"EDESTADDRREQ", EDESTADDRREQ}, {"ENOBUFS", ENOBUFS},       {"EACCES", EACCES},             {"ENOPROTOOPT", ENOPROTOOPT},
-    {"ENETDOWN", ENETDOWN},       {"ENOMEM", ENOMEM},           {"EPROTO", EPROTO},             {"EOPNOTSUPP", EOPNOTSUPP},
+    {"EAGAIN", EAGAIN},
+    {"EINPROGRESS", EINPROGRESS},
+    {"ECONNREFUSED", ECONNREFUSED},
+    {"ECONNRESET", ECONNRESET},
+    {"ECONNABORTED", ECONNABORTED},
+    {"ETIMEDOUT", ETIMEDOUT},
+    {"EPIPE", EPIPE},
+    {"ENOTCONN", ENOTCONN},
+    {"EHOSTUNREACH", EHOSTUNREACH},
+    {"ENETUNREACH", ENETUNREACH},
+    {"EADDRINUSE", EADDRINUSE},
+    {"EADDRNOTAVAIL", EADDRNOTAVAIL},
+    {"EINVAL", EINVAL},
+    {"EISCONN", EISCONN},
+    {"EALREADY", EALREADY},
+    {"EMSGSIZE", EMSGSIZE},
+    {"EDESTADDRREQ", EDESTADDRREQ},
+    {"ENOBUFS", ENOBUFS},
+    {"EACCES", EACCES},
+    {"ENOPROTOOPT", ENOPROTOOPT},
+    {"ENETDOWN", ENETDOWN},
+    {"ENOMEM", ENOMEM},
+    {"EPROTO", EPROTO},
+    {"EOPNOTSUPP", EOPNOTSUPP},
 };
 constexpr NamedNumber kStates[] = {
-    {"ESTABLISHED", 1}, {"SYN_SENT", 2}, {"SYN_RECEIVED", 3}, {"FIN_WAIT1", 4}, {"FIN_WAIT2", 5}, {"TIME_WAIT", 6},
-    {"CLOSED", 7},      {"CLOSE_WAIT", 8}, {"LAST_ACK", 9},   {"LISTEN", 10},   {"CLOSING", 11},
+    {"ESTABLISHED", 1}, {"SYN_SENT", 2},   {"SYN_RECEIVED", 3}, {"FIN_WAIT1", 4}, {"FIN_WAIT2", 5}, {"TIME_WAIT", 6},
+    {"CLOSED", 7},      {"CLOSE_WAIT", 8}, {"LAST_ACK", 9},     {"LISTEN", 10},   {"CLOSING", 11},
 };
 constexpr NamedNumber kEvents[] = {
     {"IN", POLLIN}, {"OUT", POLLOUT}, {"RDHUP", POLLRDHUP}, {"HUP", POLLHUP}, {"ERR", POLLERR},
@@ -47,7 +65,9 @@ std::string EventsText(uint32_t events) {
   return text.empty() ? "nothing" : text;
 }
 
-bool IsWord(const std::vector<std::string>& words, size_t at, const char* what) { return at < words.size() && words[at] == what; }
+bool IsWord(const std::vector<std::string>& words, size_t at, const char* what) {
+  return at < words.size() && words[at] == what;
+}
 
 // The word behind `name`, if it is there.
 const std::string* ValueBehind(const std::vector<std::string>& words, size_t at, const char* name) {
@@ -99,12 +119,15 @@ void ScriptRunner::ExpectResult(const Words& words, size_t at, int64_t got, int6
   for (; at + 1 < words.size(); ++at) {
     if (words[at] == "=") {
       const std::string& value = words[at + 1];
-      expected = std::isupper(static_cast<unsigned char>(value[0])) != 0 ? -ValueOf(kErrors, value) : ParseNumber(value);
+      expected =
+          std::isupper(static_cast<unsigned char>(value[0])) != 0 ? -ValueOf(kErrors, value) : ParseNumber(value);
       break;
     }
   }
   if (expected != got) {
-    const auto text = [](int64_t value) { return value < 0 && !ErrorName(-value).empty() ? ErrorName(-value) : std::to_string(value); };
+    const auto text = [](int64_t value) {
+      return value < 0 && !ErrorName(-value).empty() ? ErrorName(-value) : std::to_string(value);
+    };
     throw ScriptError("expected the result " + text(expected) + ", got " + text(got));
   }
 }
@@ -123,7 +146,8 @@ void ScriptRunner::RunCall(const Words& words, size_t from) {
   if (RunStackCall(verb, words, at)) {
     return;
   }
-  const bool is_known = (!name.empty() && sockets_.contains(name) && sockets_[name].udp != nullptr) || verb == "udp" || verb == "ping";
+  const bool is_known =
+      (!name.empty() && sockets_.contains(name) && sockets_[name].udp != nullptr) || verb == "udp" || verb == "ping";
   if (is_known ? !RunUdpCall(name, verb, words, at) : !RunTcpCall(name, verb, words, at)) {
     throw ScriptError("not known: " + verb);
   }
@@ -156,7 +180,8 @@ void ScriptRunner::Connect(const std::string& name, const Words& words, size_t a
   const std::string* const local = ValueBehind(words, at, "local");
   if (SocketOf(tcp).local.port == 0 && (local == nullptr || *local != "any")) {
     SocketOf(tcp).reuses_address = true;
-    const int result = BindTcp(tcp, {AnyAddress(is_v6_), static_cast<uint16_t>(NumberBehind(words, at, "local", codec_->own_port))});
+    const int result =
+        BindTcp(tcp, {AnyAddress(is_v6_), static_cast<uint16_t>(NumberBehind(words, at, "local", codec_->own_port))});
     if (result != 0) {
       throw ScriptError("bind: " + ErrorName(-result));
     }
@@ -286,15 +311,32 @@ void ScriptRunner::SetOption(OpenSocket& socket, const Words& words, size_t at) 
 void ScriptRunner::CheckInfo(OpenSocket& socket, const Words& words, size_t at) {
   const TcpInfo info = InfoOf(*socket.tcp, now_ns_);
   const std::map<std::string, uint64_t> values = {
-      {"retransmits", info.retransmits},   {"probes", info.probes},          {"backoff", info.backoff},
-      {"rto", info.rto_us},                {"rtt", info.rtt_us},             {"rttvar", info.rtt_variance_us},
-      {"cwnd", info.congestion_window},    {"ssthresh", info.slow_start_threshold}, {"unacked", info.unacked},
-      {"sacked", info.sacked},             {"lost", info.lost},              {"total_retransmits", info.total_retransmits},
-      {"mss", info.send_mss_bytes},        {"mtu", info.path_mtu_bytes},     {"acked", info.bytes_acked},
-      {"received", info.bytes_received},   {"snd_wscale", info.send_window_scale}, {"rcv_wscale", info.receive_window_scale},
-      {"readable", Readable_bytes(*socket.tcp)}, {"unsent", Unsent_bytes(*socket.tcp)}, {"outq", Unacknowledged_bytes(*socket.tcp)},
-      {"room", WriteRoom_bytes(*socket.tcp)}, {"retransmitted", info.retransmitted},
-      {"queue", AcceptQueue_length(*socket.tcp)}, {"sndbuf", TcpSendBuffer_bytes(*socket.tcp)}, {"rcvbuf", TcpReceiveBuffer_bytes(*socket.tcp)},
+      {"retransmits", info.retransmits},
+      {"probes", info.probes},
+      {"backoff", info.backoff},
+      {"rto", info.rto_us},
+      {"rtt", info.rtt_us},
+      {"rttvar", info.rtt_variance_us},
+      {"cwnd", info.congestion_window},
+      {"ssthresh", info.slow_start_threshold},
+      {"unacked", info.unacked},
+      {"sacked", info.sacked},
+      {"lost", info.lost},
+      {"total_retransmits", info.total_retransmits},
+      {"mss", info.send_mss_bytes},
+      {"mtu", info.path_mtu_bytes},
+      {"acked", info.bytes_acked},
+      {"received", info.bytes_received},
+      {"snd_wscale", info.send_window_scale},
+      {"rcv_wscale", info.receive_window_scale},
+      {"readable", Readable_bytes(*socket.tcp)},
+      {"unsent", Unsent_bytes(*socket.tcp)},
+      {"outq", Unacknowledged_bytes(*socket.tcp)},
+      {"room", WriteRoom_bytes(*socket.tcp)},
+      {"retransmitted", info.retransmitted},
+      {"queue", AcceptQueue_length(*socket.tcp)},
+      {"sndbuf", TcpSendBuffer_bytes(*socket.tcp)},
+      {"rcvbuf", TcpReceiveBuffer_bytes(*socket.tcp)},
   };
   const auto found = values.find(words.at(at));
   if (found == values.end()) {
@@ -312,16 +354,38 @@ void ScriptRunner::CheckInfo(OpenSocket& socket, const Words& words, size_t at) 
 void ScriptRunner::CheckCounter(const Words& words, size_t at) {
   const StackCounters& c = CountersOf(*stack_);
   const std::map<std::string, uint64_t> values = {
-      {"ip_malformed", c.ip_malformed}, {"ip_bad_address", c.ip_bad_address}, {"ip_no_protocol", c.ip_no_protocol},
-      {"reassembled", c.reassembled}, {"reassembly_failed", c.reassembly_failed}, {"icmp_malformed", c.icmp_malformed},
-      {"icmp_limited", c.icmp_limited}, {"udp_in", c.udp_in}, {"udp_no_port", c.udp_no_port}, {"udp_malformed", c.udp_malformed},
-      {"udp_full", c.udp_full}, {"tcp_in", c.tcp_in}, {"active_opens", c.tcp_active_opens}, {"passive_opens", c.tcp_passive_opens},
-      {"attempt_fails", c.tcp_attempt_fails}, {"resets_in", c.tcp_resets_in}, {"resets_out", c.tcp_resets_out},
-      {"tcp_malformed", c.tcp_malformed}, {"retransmits", c.tcp_retransmits}, {"fast_retransmits", c.tcp_fast_retransmits},
-      {"timeouts", c.tcp_timeouts}, {"tail_probes", c.tcp_tail_probes}, {"listen_overflows", c.tcp_listen_overflows},
-      {"cookies_sent", c.tcp_cookies_sent}, {"cookies_good", c.tcp_cookies_good}, {"cookies_bad", c.tcp_cookies_bad},
-      {"challenge_acks", c.tcp_challenge_acks}, {"out_of_order", c.tcp_out_of_order}, {"delayed_acks", c.tcp_delayed_acks},
-      {"zero_window_probes", c.tcp_zero_window_probes}, {"neighbour_failures", c.neighbour_failures}, {"arp_conflicts", c.arp_conflicts},
+      {"ip_malformed", c.ip_malformed},
+      {"ip_bad_address", c.ip_bad_address},
+      {"ip_no_protocol", c.ip_no_protocol},
+      {"reassembled", c.reassembled},
+      {"reassembly_failed", c.reassembly_failed},
+      {"icmp_malformed", c.icmp_malformed},
+      {"icmp_limited", c.icmp_limited},
+      {"udp_in", c.udp_in},
+      {"udp_no_port", c.udp_no_port},
+      {"udp_malformed", c.udp_malformed},
+      {"udp_full", c.udp_full},
+      {"tcp_in", c.tcp_in},
+      {"active_opens", c.tcp_active_opens},
+      {"passive_opens", c.tcp_passive_opens},
+      {"attempt_fails", c.tcp_attempt_fails},
+      {"resets_in", c.tcp_resets_in},
+      {"resets_out", c.tcp_resets_out},
+      {"tcp_malformed", c.tcp_malformed},
+      {"retransmits", c.tcp_retransmits},
+      {"fast_retransmits", c.tcp_fast_retransmits},
+      {"timeouts", c.tcp_timeouts},
+      {"tail_probes", c.tcp_tail_probes},
+      {"listen_overflows", c.tcp_listen_overflows},
+      {"cookies_sent", c.tcp_cookies_sent},
+      {"cookies_good", c.tcp_cookies_good},
+      {"cookies_bad", c.tcp_cookies_bad},
+      {"challenge_acks", c.tcp_challenge_acks},
+      {"out_of_order", c.tcp_out_of_order},
+      {"delayed_acks", c.tcp_delayed_acks},
+      {"zero_window_probes", c.tcp_zero_window_probes},
+      {"neighbour_failures", c.neighbour_failures},
+      {"arp_conflicts", c.arp_conflicts},
       {"connections", HasConnections(*stack_) ? 1 : 0},
   };
   const auto found = values.find(words.at(at));
@@ -344,9 +408,11 @@ void ScriptRunner::Establish(bool is_active, const Words& words, size_t at) {
   const std::string wait = rtt == nullptr ? "" : "+" + *rtt + " ";
   std::vector<std::string> lines;
   if (is_active) {
-    lines = {"connect", "> S 0:0(0) <...>", wait + "< S. 0:0(0) ack 1 win " + win + " " + options, "> . 1:1(0) ack 1", "s: poll OUT"};
+    lines = {"connect", "> S 0:0(0) <...>", wait + "< S. 0:0(0) ack 1 win " + win + " " + options, "> . 1:1(0) ack 1",
+             "s: poll OUT"};
   } else {
-    lines = {"< S 0:0(0) win " + win + " " + options, "> S. 0:0(0) ack 1 <...>", wait + "< . 1:1(0) ack 1 win " + win, "accept"};
+    lines = {"< S 0:0(0) win " + win + " " + options, "> S. 0:0(0) ack 1 <...>", wait + "< . 1:1(0) ack 1 win " + win,
+             "accept"};
     if (!sockets_.contains("l") || StateOf(*sockets_["l"].tcp) != TcpState::kListen) {
       lines.insert(lines.begin(), "listen");
     }
@@ -375,7 +441,8 @@ bool ScriptRunner::RunTcpCall(const std::string& name, const std::string& verb, 
     }
   } else if (verb == "bind") {
     const std::string* const address = ValueBehind(words, at, "address");
-    const Endpoint local{address == nullptr ? AnyAddress(is_v6_) : codec_->AddressOf(*address), static_cast<uint16_t>(ParseNumber(words.at(at)))};
+    const Endpoint local{address == nullptr ? AnyAddress(is_v6_) : codec_->AddressOf(*address),
+                         static_cast<uint16_t>(ParseNumber(words.at(at)))};
     ExpectResult(words, at, BindTcp(*Find(own).tcp, local), 0);
   } else if (verb == "write") {
     const auto count = static_cast<uint32_t>(ParseNumber(words.at(at)));
@@ -426,17 +493,21 @@ bool ScriptRunner::RunUdpCall(const std::string& name, const std::string& verb, 
   const std::string own = name.empty() ? "u" : name;
   if (verb == "udp" || verb == "ping") {
     const uint32_t port = NumberBehind(words, at, "port", verb == "ping" ? 77 : codec_->own_port);
-    OpenSocket& socket = Add(own, nullptr, verb == "ping" ? NewPingSocket(*stack_, is_v6_) : NewUdpSocket(*stack_, is_v6_));
+    OpenSocket& socket =
+        Add(own, nullptr, verb == "ping" ? NewPingSocket(*stack_, is_v6_) : NewUdpSocket(*stack_, is_v6_));
     const std::string* const address = ValueBehind(words, at, "address");
     if (!IsWord(words, at, "unbound")) {
       ExpectResult(words, at,
-                   BindUdp(*socket.udp, {address == nullptr ? AnyAddress(is_v6_) : codec_->AddressOf(*address), static_cast<uint16_t>(port)}), 0);
+                   BindUdp(*socket.udp, {address == nullptr ? AnyAddress(is_v6_) : codec_->AddressOf(*address),
+                                         static_cast<uint16_t>(port)}),
+                   0);
     }
     return true;
   }
   UdpSocket& udp = *Find(own).udp;
   const std::string* const to = ValueBehind(words, at, "to");
-  const Endpoint remote{codec_->AddressOf(to == nullptr ? "peer" : *to), static_cast<uint16_t>(NumberBehind(words, at, "port", codec_->peer_port))};
+  const Endpoint remote{codec_->AddressOf(to == nullptr ? "peer" : *to),
+                        static_cast<uint16_t>(NumberBehind(words, at, "port", codec_->peer_port))};
   if (verb == "send") {
     const auto count = static_cast<uint32_t>(ParseNumber(words.at(at)));
     Span span;
@@ -508,7 +579,8 @@ bool ScriptRunner::RunStackCall(const std::string& verb, const Words& words, siz
   } else if (verb == "flow") {  // ports of packets that name none
     codec_->peer_port = static_cast<uint16_t>(ParseNumber(words.at(at)));
   } else if (verb == "memory") {  // that may be used beyond what is
-    heap_.limit_bytes = words.at(at) == "all" ? ~0ULL : heap_.held_bytes + static_cast<uint64_t>(ParseNumber(words.at(at)));
+    heap_.limit_bytes =
+        words.at(at) == "all" ? ~0ULL : heap_.held_bytes + static_cast<uint64_t>(ParseNumber(words.at(at)));
   } else if (verb == "trim") {
     Trim(*stack_);
   } else if (verb == "reset-device") {
@@ -519,7 +591,8 @@ bool ScriptRunner::RunStackCall(const std::string& verb, const Words& words, siz
     FlushNow();
   } else if (verb == "idle") {  // nothing is armed
     if (NextDeadline_ns(*stack_) != ~0ULL) {
-      throw ScriptError("expected no deadline, got one in " + std::to_string((NextDeadline_ns(*stack_) - now_ns_) / 1000) + " us");
+      throw ScriptError("expected no deadline, got one in " +
+                        std::to_string((NextDeadline_ns(*stack_) - now_ns_) / 1000) + " us");
     }
   } else {
     return false;

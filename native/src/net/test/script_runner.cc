@@ -97,7 +97,8 @@ void ScriptRunner::RunLines(const std::vector<Line>& lines, size_t from, size_t 
       throw ScriptError("loop N … end");
     }
     for (int64_t i = 0; i < ParseNumber(words[1]); ++i) {
-      std::vector<Line> body(lines.begin() + static_cast<std::ptrdiff_t>(at) + 1, lines.begin() + static_cast<std::ptrdiff_t>(end));
+      std::vector<Line> body(lines.begin() + static_cast<std::ptrdiff_t>(at) + 1,
+                             lines.begin() + static_cast<std::ptrdiff_t>(end));
       for (Line& line : body) {
         Replace(line.text, "$i", std::to_string(i));
       }
@@ -151,8 +152,9 @@ void ScriptRunner::RunLine(std::string text) {
 // What holds before the stack begins. Numbers of the device: `mtu 1500`, `tso 65535`, `blank`, `trusts`, `p2p`.
 bool ScriptRunner::Configure(const Words& words) {
   const std::string& verb = words[0];
-  const bool is_known = verb == "family" || verb == "mtu" || verb == "tso" || verb == "blank" || verb == "trusts" || verb == "p2p" ||
-                        verb == "neighbours" || verb == "announcements" || verb == "pool" || verb == "noecho" || verb == "ports";
+  const bool is_known = verb == "family" || verb == "mtu" || verb == "tso" || verb == "blank" || verb == "trusts" ||
+                        verb == "p2p" || verb == "neighbours" || verb == "announcements" || verb == "pool" ||
+                        verb == "noecho" || verb == "ports";
   if (!is_known) {
     return false;
   }

@@ -34,7 +34,8 @@ std::vector<ScriptCase> CasesIn(const std::string& folder, bool recurses) {
 
 std::string NameOf(const ::testing::TestParamInfo<ScriptCase>& info) {
   const std::filesystem::path path(info.param.path);
-  std::string name = path.parent_path().filename().string() + "_" + path.stem().string() + (info.param.is_v6 ? "_v6" : "_v4");
+  std::string name =
+      path.parent_path().filename().string() + "_" + path.stem().string() + (info.param.is_v6 ? "_v6" : "_v4");
   std::ranges::replace_if(name, [](char c) { return std::isalnum(static_cast<unsigned char>(c)) == 0; }, '_');
   return name;
 }
@@ -64,7 +65,8 @@ TEST_P(NegativeScript, Fails) {
   EXPECT_FALSE(failure.empty()) << "the script should have failed";
   EXPECT_NE(failure.find(words), std::string::npos) << failure;
 }
-INSTANTIATE_TEST_SUITE_P(Scripts, NegativeScript, ::testing::ValuesIn(CasesIn(JUNCTION_SCRIPTS "/negative", true)), NameOf);
+INSTANTIATE_TEST_SUITE_P(Scripts, NegativeScript, ::testing::ValuesIn(CasesIn(JUNCTION_SCRIPTS "/negative", true)),
+                         NameOf);
 
 }  // namespace
 }  // namespace junction::net
