@@ -67,7 +67,8 @@ VirtioHeader HeaderOf(const FaultyFrame& frame) {
   if ((meta.flags & (kFrameSegmentTcp4 | kFrameSegmentTcp6)) != 0) {
     header.gso_type = (meta.flags & kFrameSegmentTcp4) != 0 ? kGsoTcp4 : kGsoTcp6;
     header.gso_size = meta.segment_bytes;
-    header.header_bytes = static_cast<uint16_t>(meta.checksum_start + (frame.bytes[meta.checksum_start + 12U] >> 4) * 4);
+    header.header_bytes =
+        static_cast<uint16_t>(meta.checksum_start + (frame.bytes[meta.checksum_start + 12U] >> 4) * 4);
   }
   return header;
 }
@@ -121,13 +122,15 @@ std::string HostWire::OpenPacket() {
   return "";
 }
 
-std::string HostWire::Open(WireKind kind, uint32_t mtu_bytes, const std::string& address4, const std::string& address6) {
+std::string HostWire::Open(WireKind kind, uint32_t mtu_bytes, const std::string& address4,
+                           const std::string& address6) {
   kind_ = kind;
   const std::string failure = kind == WireKind::kPacket ? OpenPacket() : OpenTap(kind == WireKind::kTapOffload);
   if (!failure.empty()) {
     return failure;
   }
-  std::string command = "ip link set jt0 mtu " + std::to_string(mtu_bytes) + " up && ip addr add " + address4 + "/24 dev jt0";
+  std::string command =
+      "ip link set jt0 mtu " + std::to_string(mtu_bytes) + " up && ip addr add " + address4 + "/24 dev jt0";
   if (mtu_bytes >= 1280) {  // IPv6 has no smaller one (RFC 8200, section 5)
     command += " && ip addr add " + address6 + "/64 dev jt0 nodad";
   }

@@ -79,7 +79,8 @@ InteropWorld::~InteropWorld() {
   }
 }
 
-std::string InteropWorld::Start(WireKind kind, uint32_t mtu_bytes, const FaultOptions& faults, uint64_t seed, bool is_v6) {
+std::string InteropWorld::Start(WireKind kind, uint32_t mtu_bytes, const FaultOptions& faults, uint64_t seed,
+                                bool is_v6) {
   is_v6_ = is_v6;
   scratch_.resize(256 * 1024);
   out = std::make_unique<FaultInjector>(faults, seed);
@@ -210,7 +211,8 @@ void InteropWorld::MoveTheirs(InteropEnd& end) {
       end.has_ended = true;
       break;
     }
-    EXPECT_TRUE(Check(scratch_.data(), static_cast<uint32_t>(got), end.id, end.got, true)) << "Linux got wrong bytes near " << end.got;
+    EXPECT_TRUE(Check(scratch_.data(), static_cast<uint32_t>(got), end.id, end.got, true))
+        << "Linux got wrong bytes near " << end.got;
     end.got += static_cast<uint64_t>(got);
   }
 }

@@ -32,8 +32,8 @@ void PcapWriter::Write(const uint8_t* data, uint32_t length_bytes, const FrameMe
     const auto sum = static_cast<uint16_t>(~FoldSum(SumBytes(copy.data() + start, length_bytes - start, 0)));
     std::memcpy(copy.data() + start + meta.checksum_offset, &sum, 2);
   }
-  const uint32_t header[4] = {static_cast<uint32_t>(now_ns / 1'000'000'000), static_cast<uint32_t>(now_ns % 1'000'000'000),
-                              length_bytes, length_bytes};
+  const uint32_t header[4] = {static_cast<uint32_t>(now_ns / 1'000'000'000),
+                              static_cast<uint32_t>(now_ns % 1'000'000'000), length_bytes, length_bytes};
   is_good_ = is_good_ && std::fwrite(header, sizeof header, 1, file_) == 1 &&
              std::fwrite(copy.data(), length_bytes, 1, file_) == 1;
 }
