@@ -6,6 +6,8 @@
 
 #include <utility>
 
+#include "base/short_slice.h"
+
 namespace junction::ingress {
 
 Worker::Worker(const IngressOptions& options, IngressEvents& events, SharedCounts& shared, Siblings& siblings,
@@ -46,6 +48,7 @@ Result<void> Worker::Open() {
 }
 
 void Worker::Run() {
+  RequestShortSlice();
   ReadMailbox();  // the first routes, before the first request
   while (!is_stopping_) {
     core_.loop.Turn(*this);

@@ -17,6 +17,7 @@
 #include <cstring>
 #include <utility>
 
+#include "base/short_slice.h"
 #include "loader/program.h"
 #include "run/guest_identity.h"
 #include "run/user_namespace.h"
@@ -190,6 +191,9 @@ Result<ControlBlock*> SetUpGuest(const GuestPlan& plan, bool has_joined_unified,
   }
   if (auto lives = CheckMonitorLives(faults_fd); !lives) {
     return std::unexpected(lives.error());
+  }
+  if (plan.nic.geometry.is_valid()) {
+    RequestShortSlice();
   }
   if (auto closed = CloseInherited(faults_fd, plan.nic); !closed) {
     return std::unexpected(closed.error());
