@@ -81,8 +81,9 @@ void OnRead(TcpSocket& socket, uint32_t size_bytes, uint64_t now_ns) {
   }
   const uint32_t open = OpenWindow_bytes(socket);
   const uint32_t could = FreeWindow_bytes(socket);
-  const bool is_worth_it = could > open && could - open >= 2 * socket.max_seen_segment_bytes && could >= 2 * open;
-  const bool is_more_than_one = socket.rcv_nxt - socket.rcv_acked > socket.max_seen_segment_bytes;
+  const uint32_t two_segments = 2 * FullSegment_bytes(socket);
+  const bool is_worth_it = could > open && could - open >= two_segments && could >= 2 * open;
+  const bool is_more_than_one = MustAcknowledge(socket);
   if (is_worth_it || (is_more_than_one && socket.ack_at_ns != kNever)) {
     QueueAck(socket);
   } else if (open == 0 && could != 0) {

@@ -58,6 +58,10 @@ inline constexpr uint32_t kSendBufferMax_bytes = 4 * 1024 * 1024;
 inline constexpr uint8_t kReceiveWindowScale = 7;
 
 /// A connection, a listener, or neither yet. Idle it takes no more than this.
+/// Larger segments count as this long where "every second full-sized segment" is acknowledged at once (RFC 9293, 3.8.6.3) or a window is
+/// worth telling: with an MTU of 64 KiB two of them would fill a sender's buffer, which would wait for the delay each time.
+inline constexpr uint32_t kMostDelayed_bytes = 16 * 1024;
+
 struct TcpSocket {
   TableEntry entry;
   TcpLayer* tcp = nullptr;
@@ -223,6 +227,15 @@ struct TcpSocket {
     return out > gone ? out - gone : 0;
   }
 };
+
+/// What counts as a full-sized segment from the peer.
+inline uint32_t FullSegment_bytes(const TcpSocket& socket) {
+  return socket.max_seen_segment_bytes < kMostDelayed_bytes ? socket.max_seen_segment_bytes : kMostDelayed_bytes;
+}
+/// More than one full-sized segment is not acknowledged.
+inline bool MustAcknowledge(const TcpSocket& socket) {
+  return socket.rcv_nxt - socket.rcv_acked > FullSegment_bytes(socket);
+}
 
 inline TcpSocket& TcpOf(Socket& socket) { return reinterpret_cast<TcpSocket&>(socket); }
 

@@ -29,7 +29,7 @@ void MeasureSegment(TcpSocket& socket, const Segment& segment) {
 }
 
 void ScheduleAck(TcpSocket& socket, uint64_t now_ns) {
-  const bool is_more_than_one = socket.rcv_nxt - socket.rcv_acked > socket.max_seen_segment_bytes;
+  const bool is_more_than_one = MustAcknowledge(socket);
   if (is_more_than_one || (socket.quick_acks != 0 && !socket.is_interactive) || !socket.out_of_order.empty()) {
     QueueAck(socket);
   } else {
