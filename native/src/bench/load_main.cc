@@ -20,10 +20,11 @@ constexpr char kUsage[] =
     "  sequential  --url U --body FILE [--expect FILE] [--count N] [--warmup N] [--gap-us N] [LINK]\n"
     "  throughput  --url U --body FILE [--expect FILE] [--connections N] [--duration-ms N] [--warmup-ms N] [LINK]\n"
     "  bulk        --url U [--bytes N] [--download] [LINK]     the other end is bulk_server\n"
-    "  start       --url U --body FILE [--expect FILE] [--control FILE] -- command [args]\n"
+    "  start       --url U --body FILE [--expect FILE] [--control FILE] [LINK] -- command [args]\n"
     "  ping-pong\n"
     "LINK: --link PATH [--spin-us N]: over a shared-memory link of the instance whose links.sock is PATH, to the URL's "
-    "port there.\n"
+    "port there\n(start: port 8080 if the URL's is 1, and from the control file only the time of the request for a "
+    "clone).\n"
     "Every verb prints one JSON object. Exit status: 0 measured, 1 failed, 2 wrong usage.\n";
 
 struct Arguments {
@@ -173,7 +174,9 @@ Result<void> Run(const std::string& verb, const Arguments& arguments) {
                      .control_path = arguments.control,
                      .url = arguments.url,
                      .body = arguments.body,
-                     .expected = arguments.expected});
+                     .expected = arguments.expected,
+                     .link = arguments.link,
+                     .spin_us = static_cast<uint32_t>(arguments.spin_us)});
   }
   return RunPingPong();
 }

@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "base/error.h"
+#include "bench/http_client.h"
 
 namespace junction::bench {
 
@@ -65,10 +66,15 @@ struct StartOptions {
   std::string url;
   std::string body;
   std::string expected;
+  std::string
+      link;  // links.sock of the instance that the command starts: asked over a link, at the port of `url` (8080 if that is 1)
+  uint32_t spin_us = 0;
 };
 
 /// Starts the command and prints the time from just before fork to its first right answer, then kills it.
 Result<void> RunStart(const StartOptions& options);
+/// The request and its answer over `link`, tried until the instance is there.
+Result<void> AskOnceOverLink(const StartOptions& options, const Target& target, uint64_t deadline_ns);
 
 /// Prints the round trip of one cache line between two pinned cores, in nanoseconds (FACTS: it tells how near they
 /// are).

@@ -20,25 +20,37 @@ namespace junction::bench {
 namespace {
 
 constexpr uint64_t kDeadline_ns = 10'000'000'000;
+constexpr uint16_t kAnyPort = 1;  // of a URL: the port is found out
+constexpr uint16_t kLinkPort = 8080;
 
 struct Listener {
   uint16_t port = 0;
   uint64_t asked_at_ns = 0;  // when junction_run asked for the guest's process
 };
 
+// Null without an error: the file is not there yet.
+Result<const ControlBlock*> MapBlock(const std::string& path) {
+  const UniqueFd fd(open(path.c_str(), O_RDONLY | O_CLOEXEC));
+  if (!fd.valid() || lseek(fd.get(), 0, SEEK_END) < static_cast<off_t>(kControlBlockSize_bytes)) {
+    return nullptr;
+  }
+  void* mapping = mmap(nullptr, kControlBlockSize_bytes, PROT_READ, MAP_SHARED, fd.get(), 0);
+  if (mapping == MAP_FAILED) {
+    return ErrnoError("map " + path);
+  }
+  return static_cast<const ControlBlock*>(mapping);
+}
+
 // The port that the instance behind `path` listens on; waits for the file and for the port.
 Result<Listener> WaitForPort(const std::string& path, uint64_t deadline_ns) {
   const ControlBlock* block = nullptr;
   while (Now_ns() < deadline_ns) {
     if (block == nullptr) {
-      const UniqueFd fd(open(path.c_str(), O_RDONLY | O_CLOEXEC));
-      if (fd.valid() && lseek(fd.get(), 0, SEEK_END) >= static_cast<off_t>(kControlBlockSize_bytes)) {
-        void* mapping = mmap(nullptr, kControlBlockSize_bytes, PROT_READ, MAP_SHARED, fd.get(), 0);
-        if (mapping == MAP_FAILED) {
-          return ErrnoError("map " + path);
-        }
-        block = static_cast<const ControlBlock*>(mapping);
+      const auto mapped = MapBlock(path);
+      if (!mapped) {
+        return std::unexpected(mapped.error());
       }
+      block = *mapped;
       sched_yield();
       continue;
     }
@@ -111,7 +123,10 @@ Result<void> RunStart(const StartOptions& options) {
   }
   Result<void> outcome;
   uint64_t asked_ns = begin_ns;
-  if (!options.control_path.empty()) {
+  if (!options.link.empty()) {
+    // Over a link the port is known, and that nobody listens there yet is heard from the instance.
+    target->port = target->port == kAnyPort ? kLinkPort : target->port;
+  } else if (!options.control_path.empty()) {
     const auto listener = WaitForPort(options.control_path, begin_ns + kDeadline_ns);
     if (listener) {
       target->port = listener->port;
@@ -122,9 +137,15 @@ Result<void> RunStart(const StartOptions& options) {
   }
   const uint64_t listening_ns = Now_ns();
   if (outcome) {
-    outcome = AskOnce(options, *target, begin_ns + kDeadline_ns);
+    outcome = options.link.empty() ? AskOnce(options, *target, begin_ns + kDeadline_ns)
+                                   : AskOnceOverLink(options, *target, begin_ns + kDeadline_ns);
   }
   const uint64_t end_ns = Now_ns();
+  if (!options.link.empty() && !options.control_path.empty()) {
+    if (const auto block = MapBlock(options.control_path); block && *block != nullptr) {
+      asked_ns = (*block)->asked_at_ns.load(std::memory_order_relaxed);
+    }
+  }
   kill(child, SIGTERM);
   waitpid(child, nullptr, 0);
   if (!outcome) {
@@ -133,7 +154,8 @@ Result<void> RunStart(const StartOptions& options) {
   // "from_asked": without junction_run's own start, what a clone or a fork of it takes.
   std::printf("{\"first_answer_ns\":%llu,\"listening_ns\":%llu,\"from_asked_ns\":%llu}\n",
               static_cast<unsigned long long>(end_ns - begin_ns),
-              static_cast<unsigned long long>(options.control_path.empty() ? 0 : listening_ns - begin_ns),
+              static_cast<unsigned long long>(
+                  options.control_path.empty() || !options.link.empty() ? 0 : listening_ns - begin_ns),
               static_cast<unsigned long long>(end_ns - asked_ns));
   return {};
 }

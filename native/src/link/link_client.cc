@@ -18,7 +18,6 @@ namespace junction::link {
 namespace {
 
 constexpr uint32_t kAttach_ms = 1000;
-constexpr int kPatience_ms = 10'000;
 
 uint64_t Now_ns() {
   timespec now;
@@ -66,7 +65,7 @@ LinkClient::~LinkClient() {
   }
 }
 
-Result<LinkConnection*> LinkClient::Connect(uint16_t port) {
+Result<LinkConnection*> LinkClient::Connect(uint16_t port, int timeout_ms) {
   auto connection = std::make_unique<LinkConnection>();
   int error = 0;
   connection->socket = stack_->Connect(*link_, port, error, Now_ns());
@@ -80,7 +79,7 @@ Result<LinkConnection*> LinkClient::Connect(uint16_t port) {
   LinkConnection& added = *connections_.back();
   Flush();
   while ((added.events & (POLLOUT | POLLERR | POLLHUP)) == 0) {
-    if (!Wait(kPatience_ms)) {
+    if (!Wait(timeout_ms)) {
       Close(added);
       return ErrnoError("connect over a link", ETIMEDOUT);
     }

@@ -27,7 +27,7 @@ class LinkClient : private LinkOwner {
   ~LinkClient() override;
 
   /// A connection that is established, to `port` of the instance.
-  Result<LinkConnection*> Connect(uint16_t port);
+  Result<LinkConnection*> Connect(uint16_t port, int timeout_ms = kPatience_ms);
   void Close(LinkConnection& connection);
 
   /// Queues all of `bytes`, waits for room if need be, and sends. False: the connection is gone.
@@ -49,6 +49,8 @@ class LinkClient : private LinkOwner {
   uint64_t sleeps() const { return sleeps_; }
 
  private:
+  static constexpr int kPatience_ms = 10'000;
+
   explicit LinkClient(uint64_t spin_ns) : spin_ns_(spin_ns) {}
 
   void Watch(Link& link) override;

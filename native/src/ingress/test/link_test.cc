@@ -46,6 +46,17 @@ TEST_F(LinkTest, SendsTheFirstRequestOverTheLink) {
   EXPECT_EQ(instance.accepted(), 1u);
 }
 
+TEST_F(LinkTest, ReachesAnInstanceThatHasOnlyIpv6) {
+  link::FakeInstance instance({.has_ip6_only = true});
+  instance.ServeHttp(kGuestPort, Ok("six"));
+  Start();
+  RouteSpec route = RouteTo(instance.link_path(), kGuestPort);
+  route.replicas[0].host = "fd00:99::2";
+  Apply({route});
+  EXPECT_EQ(Exchange(kGet).body, "six");
+  EXPECT_EQ(Metrics().link_fallbacks, 0u);
+}
+
 TEST_F(LinkTest, GoesByTheAddressWhereThereIsNoLinkAndTakesOneOnceItIsThere) {
   ScriptedServer function;
   const std::string path = api_path() + ".links";

@@ -51,13 +51,17 @@ NicSettings MakeSettings(const FakeInstance::Options& options) {
   NicSettings settings{};
   const uint8_t ip4[4] = {10, 99, 0, options.host_byte};
   const uint8_t mac[6] = {2, 0, 10, 99, 0, options.host_byte};
-  std::memcpy(settings.ip4, ip4, sizeof(ip4));
+  const uint8_t ip6[16] = {0xfd, 0, 0, 0x99, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, options.host_byte};
+  std::memcpy(options.has_ip6_only ? settings.ip6 : settings.ip4, options.has_ip6_only ? ip6 : ip4,
+              options.has_ip6_only ? sizeof(ip6) : sizeof(ip4));
   std::memcpy(settings.instance_mac, mac, sizeof(mac));
   for (uint8_t i = 1; i < kMaxNicPorts; ++i) {
     const uint8_t peer_mac[6] = {2, 0x6a, 0x75, 0x6e, 0, i};
     const uint8_t peer_ip4[4] = {169, 254, 254, i};
+    const uint8_t peer_ip6[16] = {0xfd, 0, 0, 0x98, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, i};
     std::memcpy(settings.peer_mac[i], peer_mac, sizeof(peer_mac));
     std::memcpy(settings.link_peer4[i], peer_ip4, sizeof(peer_ip4));
+    std::memcpy(settings.link_peer6[i], peer_ip6, sizeof(peer_ip6));
   }
   settings.uplink_mtu_bytes = 1500;
   settings.prefix4_bits = 24;
@@ -225,11 +229,15 @@ void FakeInstance::MakeStack() {
     port.device.is_up = false;
     port.Attach();
     JUNCTION_CHECK(net::AddDevice(*stack_, port.device) == 0);
-    JUNCTION_CHECK(net::AddAddress(*stack_, {.device_index = port.device.index,
-                                             .address = net::IpAddress::V4(settings.ip4),
-                                             .prefix_bits = 32}) == 0);
-    JUNCTION_CHECK(net::AddRoute(*stack_, {.network = net::IpAddress::V4(settings.link_peer4[i]),
-                                           .prefix_bits = 32,
+    const bool is_v6 = options_.has_ip6_only;
+    const uint8_t prefix_bits = is_v6 ? 128 : 32;
+    JUNCTION_CHECK(net::AddAddress(
+                       *stack_, {.device_index = port.device.index,
+                                 .address = is_v6 ? net::IpAddress::V6(settings.ip6) : net::IpAddress::V4(settings.ip4),
+                                 .prefix_bits = prefix_bits}) == 0);
+    JUNCTION_CHECK(net::AddRoute(*stack_, {.network = is_v6 ? net::IpAddress::V6(settings.link_peer6[i])
+                                                            : net::IpAddress::V4(settings.link_peer4[i]),
+                                           .prefix_bits = prefix_bits,
                                            .gateway = {},
                                            .device_index = port.device.index}) == 0);
   }
@@ -270,9 +278,10 @@ void FakeInstance::Listen(Server server) {
   Do([&] {
     servers_.push_back(std::make_unique<Server>(std::move(server)));
     Server& added = *servers_.back();
-    added.listener = net::NewTcpSocket(*stack_, false);
+    const net::IpAddress any = options_.has_ip6_only ? net::IpAddress() : net::IpAddress::V4(0, 0, 0, 0);
+    added.listener = net::NewTcpSocket(*stack_, options_.has_ip6_only);
     JUNCTION_CHECK(added.listener != nullptr);
-    JUNCTION_CHECK(net::BindTcp(*added.listener, {.address = net::IpAddress::V4(0, 0, 0, 0), .port = added.port}) == 0);
+    JUNCTION_CHECK(net::BindTcp(*added.listener, {.address = any, .port = added.port}) == 0);
     net::OptionsOf(*added.listener).has_no_delay = true;
     JUNCTION_CHECK(net::ListenTcp(*added.listener, 1024) == 0);
   });

@@ -31,6 +31,7 @@ class FakeInstance {
     uint32_t links = 1;
     uint32_t queue_pairs = 1;
     uint8_t host_byte = 2;         // address 10.99.0.x
+    bool has_ip6_only = false;     // address fd00:99::x
     bool polls = false;            // never sleeps
     bool sleeps_in_futex = false;  // Bridge does not work then
   };

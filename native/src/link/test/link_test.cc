@@ -64,6 +64,18 @@ void ExpectEcho(LinkClient& client, LinkConnection& connection, const std::strin
   EXPECT_TRUE(ReadExactly(client, connection, bytes.size()) == bytes);
 }
 
+TEST(LinkTest, CarriesBytesByIpv6) {
+  FakeInstance instance({.queue_pairs = 2, .has_ip6_only = true});
+  instance.ServeEcho(kPort);
+  auto client = OpenClient(instance);
+  ASSERT_NE(client, nullptr);
+  EXPECT_FALSE(client->link().RemoteOf(kPort).address.is_v4());
+  LinkConnection* const connection = Connect(*client);
+  ASSERT_NE(connection, nullptr);
+  ExpectEcho(*client, *connection, "hello");
+  ExpectEcho(*client, *connection, Pattern(300'000, 6));
+}
+
 TEST(LinkTest, CarriesBytesBothWays) {
   for (const uint32_t queue_pairs : {1, 4}) {
     FakeInstance instance({.queue_pairs = queue_pairs});
