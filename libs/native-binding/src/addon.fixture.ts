@@ -5,7 +5,7 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { createServer, type RequestListener } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { afterEach } from '@jest/globals';
 import { addonFile, useAddon } from './addon.js';
 import type { IngressEvents, IngressOptions, Route, RouteReplica } from './ingress.types.js';
@@ -49,6 +49,26 @@ export async function startServer(handler: RequestListener, path?: string): Prom
     await once(server, 'close');
   });
   return path === undefined ? (server.address() as AddressInfo).port : 0;
+}
+
+export interface Nic {
+  path: string;
+  kill(): Promise<void>;
+}
+
+/** A NIC that sleeps, and sends each frame back. */
+export async function startNic(links = 1, queuePairs = 1): Promise<Nic> {
+  const path = join(testFolder(), 'links.sock');
+  const program = join(dirname(testAddonFile()), 'junction_nic_echo');
+  const child = spawn(program, [path, String(links), String(queuePairs)], { stdio: ['pipe', 'pipe', 'inherit'] });
+  const closed = once(child, 'close');
+  const kill = async (): Promise<void> => {
+    child.kill('SIGKILL');
+    await closed;
+  };
+  afterThisTest(kill);
+  await once(child.stdout, 'data');
+  return { path, kill };
 }
 
 /** Options that fit a test; the API's socket does not exist unless the test makes it. */

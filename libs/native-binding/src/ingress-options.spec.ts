@@ -30,6 +30,11 @@ describe('resolveIngressOptions', () => {
     );
   });
 
+  it('posts to no event queue unless one is named', () => {
+    expect(resolveIngressOptions(least).eventQueuePath).toBe('');
+    expect(resolveIngressOptions({ ...least, eventQueuePath: '/run/s/events' }).eventQueuePath).toBe('/run/s/events');
+  });
+
   it('takes a path of 107 bytes, the longest that unix(7) has room for', () => {
     expect(() => resolveIngressOptions({ ...least, apiSocketPath: 'x'.repeat(107) })).not.toThrow();
   });

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 import { connect } from 'node:net';
+import { join } from 'node:path';
 import { beforeAll, describe, expect, it } from '@jest/globals';
 import { exchange, freePort, until } from '@junctiond/testing';
 import {
@@ -7,10 +8,13 @@ import {
   CollectedEvents,
   replica,
   route,
+  startNic,
   startServer,
   testAddonFile,
+  testFolder,
   testOptions,
 } from './addon.fixture.js';
+import { EventQueue } from './event-queue.js';
 import { Ingress } from './ingress.js';
 import type { IngressOptions, Route } from './ingress.types.js';
 
@@ -51,6 +55,22 @@ describe('Ingress', () => {
     expect(answer.body.toString()).toBe('hello');
     expect(answer.headers['x-seen']).toBe('POST /a%2Fb?c=d');
     expect(answer.headers['x-call-id']).toBe('call-7');
+  });
+
+  it('tells the event queue which instance it wakes', async () => {
+    const nic = await startNic();
+    const eventQueuePath = join(testFolder(), 'events');
+    using queue = EventQueue.create(eventQueuePath);
+    // The NIC sends segments back, so that no connection comes about.
+    const { ingress, url } = start({ eventQueuePath, connectTimeoutMs: 50 });
+    ingress.applyRoutes(
+      snapshot(route('f.openfaas-fn', [{ ...replica(await freePort()), linkPath: nic.path, instanceNumber: 77 }])),
+    );
+    await until('an event', async () => {
+      expect((await exchange(url('/function/f'))).status).toBe(502);
+      return queue.take();
+    }).then((event) => expect(event).toEqual({ instance: 77, queuePair: 0 }));
+    expect(ingress.metrics().links).toMatchObject({ attached: 1, fallbacks: 0 });
   });
 
   it('knows routes that are applied in the same turn from the first request on', async () => {

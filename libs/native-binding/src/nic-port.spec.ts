@@ -1,32 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
-import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { dirname, join } from 'node:path';
+import { join } from 'node:path';
 import { Worker } from 'node:worker_threads';
 import { beforeAll, describe, expect, it } from '@jest/globals';
-import { afterThisTest, runProgram, testAddonFile, testFolder } from './addon.fixture.js';
+import { afterThisTest, type Nic, runProgram, startNic, testAddonFile, testFolder } from './addon.fixture.js';
 import { EventQueue } from './event-queue.js';
 import { NicPort } from './nic-port.js';
-
-interface Nic {
-  path: string;
-  kill(): Promise<void>;
-}
-
-/** A NIC that sends each frame back. */
-async function startNic(links = 1, queuePairs = 1): Promise<Nic> {
-  const path = join(testFolder(), 'links.sock');
-  const program = join(dirname(testAddonFile()), 'junction_nic_echo');
-  const child = spawn(program, [path, String(links), String(queuePairs)], { stdio: ['pipe', 'pipe', 'inherit'] });
-  const closed = once(child, 'close');
-  const kill = async (): Promise<void> => {
-    child.kill('SIGKILL');
-    await closed;
-  };
-  afterThisTest(kill);
-  await once(child.stdout, 'data');
-  return { path, kill };
-}
 
 async function attach(nic: Nic, kind: 'link' | 'uplink' = 'link'): Promise<NicPort> {
   const port = await NicPort.attach(nic.path, kind);
