@@ -315,7 +315,8 @@ TEST_F(LimitsTest, ServesWithSpinningAsWithout) {
     client.Send(kGet);
   }
   const MetricsValues metrics = ingress_->ReadMetrics();
-  EXPECT_GT(metrics.spin_hits + metrics.spin_misses + metrics.spin_skips, 200u);
+  // For the function's answer each time; for the client too where no instance polls on another core (Clients::Finish).
+  EXPECT_GE(metrics.spin_hits + metrics.spin_misses + metrics.spin_skips, 200u);
 }
 
 TEST_F(LimitsTest, ServesACrowdWithSpinning) {
