@@ -102,7 +102,7 @@ withStackOptions(program.command('logs'))
 program
   .command('bench')
   .description('measure this system side by side with its references (exit code 3 if a target is missed)')
-  .addArgument(new Argument('[bench]', 'which bench').choices(['main', 'kernel']).default('main'))
+  .addArgument(new Argument('[bench]', 'which bench').choices(['main', 'kernel', 'network']).default('main'))
   .addOption(new Option('--rounds <count>', 'interleaved rounds').default(7).argParser(wholeNumber(1, 1000)))
   .option('--quick', 'short measurements: shows that the bench works, not what the system can do')
   .option('--json', 'print the results as JSON')
