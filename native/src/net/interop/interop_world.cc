@@ -65,11 +65,6 @@ uint64_t MonotonicNow_ns() {
 }
 
 InteropWorld::~InteropWorld() {
-  for (InteropEnd* const end : ends) {
-    if (end->descriptor >= 0) {
-      close(end->descriptor);
-    }
-  }
   if (their_listener_ >= 0) {
     close(their_listener_);
   }

@@ -3,6 +3,8 @@
 // driven by one loop: it waits for frames, deadlines and Linux' sockets, never for a time alone.
 #pragma once
 
+#include <unistd.h>
+
 #include <functional>
 #include <memory>
 #include <vector>
@@ -14,8 +16,14 @@
 
 namespace junction::net {
 
-/// One end of a connection; `tcp` or `descriptor`. Writes its bytes, reads the other's, and checks them.
+/// One end of a connection; `tcp` or `descriptor`. Not to be copied, as it closes its descriptor. Writes its bytes, reads the other's, and checks them.
 struct InteropEnd {
+  ~InteropEnd() {
+    if (descriptor >= 0) {
+      close(descriptor);
+    }
+  }
+
   TcpSocket* tcp = nullptr;
   int descriptor = -1;
   uint32_t id = 0;           // of the connection: what its bytes are
@@ -44,7 +52,7 @@ class InteropWorld {
   void Move(InteropEnd& end);
   void Close(InteropEnd& end, bool resets);
 
-  std::vector<InteropEnd*> ends;  // moved by the loop
+  std::vector<InteropEnd*> ends;  // moved by the loop; a test's own, gone before the world is
   Stack* stack = nullptr;
   uint64_t now_ns = 0;
   PcapWriter pcap;
