@@ -69,20 +69,24 @@ int64_t ReadTextFile(File& base, GuestBuffer& to, bool) {
   return to.done() == before && to.has_faulted() ? -EFAULT : static_cast<int64_t>(to.done() - before);
 }
 
-int64_t SeekTextFile(File& base, int64_t offset, int whence) {
-  auto& file = static_cast<TextFile&>(base);
+int64_t SeekText(uint64_t now_at, int64_t offset, int whence) {
   int64_t position = offset;
   if (whence == SEEK_CUR) {
-    if (__builtin_add_overflow(offset, static_cast<int64_t>(file.position), &position)) {
+    if (__builtin_add_overflow(offset, static_cast<int64_t>(now_at), &position)) {
       return -EINVAL;
     }
   } else if (whence != SEEK_SET) {
     return -EINVAL;  // as Linux: such a file has no end
   }
-  if (position < 0) {
-    return -EINVAL;
+  return position < 0 ? -EINVAL : position;
+}
+
+int64_t SeekTextFile(File& base, int64_t offset, int whence) {
+  auto& file = static_cast<TextFile&>(base);
+  const int64_t position = SeekText(file.position, offset, whence);
+  if (position >= 0) {
+    file.position = static_cast<uint64_t>(position);
   }
-  file.position = static_cast<uint64_t>(position);
   return position;
 }
 

@@ -30,6 +30,9 @@ struct TextFile : File {
 TextFile* NewTextFile(const FileOps& ops);
 void AppendText(TextFile& file, const char* text, size_t size_bytes);
 
+/// Where lseek leads to in a made text that is read up to `now_at`: the position, or -EINVAL. Such a text has no end to seek from.
+int64_t SeekText(uint64_t now_at, int64_t offset, int whence);
+
 int64_t ReadTextFile(File& file, GuestBuffer& to, bool is_nonblocking);
 int64_t SeekTextFile(File& file, int64_t offset, int whence);
 void StatTextFile(File& file, struct stat& out);

@@ -8,7 +8,7 @@
 
 #include <cerrno>
 
-#include "kernel/files/file.h"
+#include "kernel/files/text_file.h"
 #include "kernel/memory/vma.h"
 #include "kernel/process/uproc.h"
 #include "uthread/arena.h"
@@ -139,18 +139,10 @@ void MoveTo(MapsFile& file, uint64_t position) {
 
 int64_t SeekMaps(File& base, int64_t offset, int whence) {
   auto& file = static_cast<MapsFile&>(base);
-  int64_t position = offset;
-  if (whence == SEEK_CUR) {
-    if (__builtin_add_overflow(offset, static_cast<int64_t>(file.position), &position)) {
-      return -EINVAL;
-    }
-  } else if (whence != SEEK_SET) {
-    return -EINVAL;  // as Linux: such a file has no end
+  const int64_t position = SeekText(file.position, offset, whence);
+  if (position >= 0) {
+    MoveTo(file, static_cast<uint64_t>(position));
   }
-  if (position < 0) {
-    return -EINVAL;
-  }
-  MoveTo(file, static_cast<uint64_t>(position));
   return position;
 }
 

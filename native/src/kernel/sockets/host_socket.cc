@@ -20,39 +20,11 @@
 namespace junction {
 namespace {
 
-constexpr int kNetlinkRoute = 0;
-constexpr int kMptcp = 262;  // IPPROTO_MPTCP, the last number; refused, and callers fall back to TCP
-
 void Release(File& file) {
   ForgetShortReads();  // its peer may be ours
   ReleasePort(file);
   ArenaDelete(HostSocketOf(file));
   ArenaDelete(&file);
-}
-
-// 0, or what socket(2) says of a type and protocol.
-int64_t CheckProtocol(int domain, int type, int protocol) {
-  if (domain == AF_NETLINK) {
-    if (type != SOCK_RAW && type != SOCK_DGRAM) {
-      return -ESOCKTNOSUPPORT;
-    }
-    return protocol == kNetlinkRoute ? 0 : -EPROTONOSUPPORT;
-  }
-  if (protocol < 0 || protocol > kMptcp) {
-    return -EINVAL;
-  }
-  switch (type) {
-    case SOCK_STREAM:
-      return protocol == 0 || protocol == IPPROTO_TCP ? 0 : -EPROTONOSUPPORT;
-    case SOCK_DGRAM: {
-      const int echo = domain == AF_INET ? static_cast<int>(IPPROTO_ICMP) : static_cast<int>(IPPROTO_ICMPV6);
-      return protocol == 0 || protocol == IPPROTO_UDP || protocol == echo ? 0 : -EPROTONOSUPPORT;
-    }
-    case SOCK_RAW:
-      return -EPERM;
-    default:
-      return -ESOCKTNOSUPPORT;
-  }
 }
 
 // Makes a new host descriptor the guest's.
@@ -136,9 +108,6 @@ int64_t AwaitHostSocket(File& file, int fd, PollEvents events, SocketDeadline& d
 }
 
 int64_t OpenHostSocket(int domain, int type, int protocol, uint32_t flags) {
-  if (const int64_t error = CheckProtocol(domain, type, protocol); error != 0) {
-    return error;
-  }
   const int64_t host_fd = HostCall(SYS_socket, domain, type | SOCK_NONBLOCK | (flags & SOCK_CLOEXEC), protocol);
   return IsHostError(host_fd) ? host_fd : Enter(static_cast<int32_t>(host_fd), flags, domain, type, protocol);
 }

@@ -44,7 +44,7 @@ HostSocket* EnsureHostSocket(File& file);
 // All with the kernel lock held, released for host calls; `fd` is the file's number in the current process. -errno or a kRestart code on
 // failure.
 
-/// socket(2) of these families: the descriptor. `type` without SOCK_ flags.
+/// socket(2) of these families: the descriptor. `type` without SOCK_ flags; it and the protocol are checked before.
 int64_t OpenHostSocket(int domain, int type, int protocol, uint32_t flags);
 int64_t BindHostSocket(File& file, int fd, AddressBytes& address, uint32_t size_bytes);
 int64_t ListenHostSocket(File& file, int fd, int backlog);

@@ -18,7 +18,6 @@
 namespace junction {
 namespace {
 
-constexpr int kMptcp = 262;  // IPPROTO_MPTCP, the last number; refused, and callers fall back to TCP
 constexpr uint32_t kDefaultHops = 64;
 
 // From within the stack: whoever waits is told, no more.
@@ -164,25 +163,6 @@ void Release(File& file) {
   ArenaDelete(&socket);
 }
 
-// 0, or what socket(2) says of a type and protocol.
-int64_t CheckProtocol(int domain, int type, int protocol) {
-  if (protocol < 0 || protocol > kMptcp) {
-    return -EINVAL;
-  }
-  switch (type) {
-    case SOCK_STREAM:
-      return protocol == 0 || protocol == IPPROTO_TCP ? 0 : -EPROTONOSUPPORT;
-    case SOCK_DGRAM: {
-      const int echo = domain == AF_INET ? static_cast<int>(IPPROTO_ICMP) : static_cast<int>(IPPROTO_ICMPV6);
-      return protocol == 0 || protocol == IPPROTO_UDP || protocol == echo ? 0 : -EPROTONOSUPPORT;
-    }
-    case SOCK_RAW:
-      return -EPERM;
-    default:
-      return -ESOCKTNOSUPPORT;
-  }
-}
-
 NetSocket* MakeSocket(int domain, int type, int protocol, uint32_t status_flags) {
   net::Stack& stack = InstanceStack();
   const bool is_v6 = domain == AF_INET6;
@@ -295,9 +275,6 @@ void AdoptTcp(NetSocket& socket, net::TcpSocket& tcp) {
 }
 
 int64_t OpenNetSocket(int domain, int type, int protocol, uint32_t flags) {
-  if (const int64_t error = CheckProtocol(domain, type, protocol); error != 0) {
-    return error;
-  }
   NetSocket* const socket = MakeSocket(domain, type, protocol, flags);
   if (socket == nullptr) {
     return -ENOBUFS;

@@ -115,7 +115,7 @@ inline NetSocket& NetSocketOf(File& file) { return reinterpret_cast<NetSocket&>(
 
 // All with the kernel lock held; -errno or a kRestart code on failure. Those that park say so.
 
-/// socket(2): the descriptor. `type` without SOCK_ flags.
+/// socket(2): the descriptor. `type` without SOCK_ flags; it and the protocol are checked before.
 int64_t OpenNetSocket(int domain, int type, int protocol, uint32_t flags);
 /// A fresh file around what the stack made, one reference; null if memory is short (the stack's socket stays the caller's then).
 NetSocket* NewNetSocket(int domain, NetKind kind, net::TcpSocket* tcp, net::UdpSocket* udp, uint32_t status_flags);

@@ -348,13 +348,7 @@ const FileOps kNetlinkSocketOps = {
 
 const SocketOps kNetlinkCalls = {Bind, Listen, Connect, Accept, Shutdown, Name, SetOption, GetOption, Send, Receive};
 
-int64_t OpenNetlinkSocket(int type, int protocol, uint32_t flags) {
-  if (type != SOCK_RAW && type != SOCK_DGRAM) {
-    return -ESOCKTNOSUPPORT;
-  }
-  if (protocol != NETLINK_ROUTE) {
-    return -EPROTONOSUPPORT;
-  }
+int64_t OpenNetlinkSocket(int type, uint32_t flags) {
   auto* const socket = ArenaNew<NetlinkSocket>();
   if (socket == nullptr) {
     return -ENOMEM;

@@ -41,8 +41,8 @@ extern const FileOps kNetlinkSocketOps;
 
 inline NetlinkSocket& NetlinkSocketOf(File& file) { return reinterpret_cast<NetlinkSocket&>(file); }
 
-/// socket(2): the descriptor. Kernel lock held.
-int64_t OpenNetlinkSocket(int type, int protocol, uint32_t flags);
+/// socket(2) for NETLINK_ROUTE: the descriptor. `type` is SOCK_RAW or SOCK_DGRAM. Kernel lock held.
+int64_t OpenNetlinkSocket(int type, uint32_t flags);
 
 /// Puts messages into a socket's queue.
 class NetlinkAnswer {

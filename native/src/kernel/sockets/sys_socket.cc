@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Socket calls: they find the socket and read the arguments; its SocketOps do the work.
+#include <linux/netlink.h>
+#include <netinet/in.h>
 #include <sys/socket.h>
 
 #include "kernel/door/guest_handlers.h"
@@ -113,14 +115,43 @@ int64_t WithAddress(Call& call, int64_t (*SocketOps::*method)(File&, int, Addres
   return (SocketOpsOf(*file)->*method)(*file, call.int_arg(0), address, static_cast<uint32_t>(call.int_arg(2)));
 }
 
+// 0, or what socket(2) says of a type (without SOCK_ flags) and protocol of the inet and netlink families.
+int64_t CheckProtocol(int domain, int type, int protocol) {
+  constexpr int kMptcp = 262;  // IPPROTO_MPTCP, the last number; refused, and callers fall back to TCP
+  if (domain == AF_NETLINK) {
+    if (type != SOCK_RAW && type != SOCK_DGRAM) {
+      return -ESOCKTNOSUPPORT;
+    }
+    return protocol == NETLINK_ROUTE ? 0 : -EPROTONOSUPPORT;
+  }
+  if (protocol < 0 || protocol > kMptcp) {
+    return -EINVAL;
+  }
+  switch (type) {
+    case SOCK_STREAM:
+      return protocol == 0 || protocol == IPPROTO_TCP ? 0 : -EPROTONOSUPPORT;
+    case SOCK_DGRAM: {
+      const int echo = domain == AF_INET ? static_cast<int>(IPPROTO_ICMP) : static_cast<int>(IPPROTO_ICMPV6);
+      return protocol == 0 || protocol == IPPROTO_UDP || protocol == echo ? 0 : -EPROTONOSUPPORT;
+    }
+    case SOCK_RAW:
+      return -EPERM;
+    default:
+      return -ESOCKTNOSUPPORT;
+  }
+}
+
 // TCP, UDP, ping and netlink sockets: of the instance's own network if it has one, else the host's.
 int64_t OpenNetwork(int domain, int type, int protocol) {
   const auto flags = static_cast<uint32_t>(type & kTypeFlags);
   const int kind = type & kTypeMask;
+  if (const int64_t error = CheckProtocol(domain, kind, protocol); error != 0) {
+    return error;
+  }
   if (!HasNic()) {
     return OpenHostSocket(domain, kind, protocol, flags);
   }
-  return domain == AF_NETLINK ? OpenNetlinkSocket(kind, protocol, flags) : OpenNetSocket(domain, kind, protocol, flags);
+  return domain == AF_NETLINK ? OpenNetlinkSocket(kind, flags) : OpenNetSocket(domain, kind, protocol, flags);
 }
 
 }  // namespace
