@@ -11,6 +11,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cstdlib>
 #include <filesystem>
 #include <fstream>
@@ -255,6 +256,13 @@ std::vector<std::string> Words(const std::string& text) {
   return {std::istream_iterator<std::string>(stream), {}};
 }
 
+// What the gateway and the provider need: addon, programs, node. Built by the workspace, not by CMake; ./junction test builds all of it.
+Command PeersFiles() {
+  const std::string root = fs::canonical(JUNCTION_ROOT);
+  return {root + "/native/build/release/junction_addon.node", root + "/apps/gateway/dist/main.js",
+          root + "/apps/provider/dist/main.js", root + "/.tools/node/bin/node"};
+}
+
 // The programs that must run unmodified, each with the numbers of cores that matter for it: one kthread, several.
 void AddPrograms(std::vector<Case>& cases) {
   const auto add = [&cases](const std::string& name, const Command& command, const std::string& cores) {
@@ -276,12 +284,11 @@ void AddPrograms(std::vector<Case>& cases) {
   add("node_streams", {JUNCTION_NODE, Source("programs/streams.cjs")}, "1 2");
   add("java_load", {JUNCTION_JAVA, Source("programs/Load.java")}, "1 2");
   add("bash_pipelines", {"/bin/bash", Source("programs/pipelines.sh")}, "1");
-  // Built by the workspace, not by CMake. ./junction test builds both.
-  const std::string root = JUNCTION_ROOT;
-  const std::string node = root + "/.tools/node/bin/node";
-  const std::string addon = root + "/native/build/release/junction_addon.node";
-  if (fs::exists(root + "/apps/gateway/dist/main.js") && fs::exists(addon) && fs::exists(node)) {
-    add("gateway_and_provider", {"/bin/bash", Source("programs/peers.sh"), "FOLDER", "PORT", root, addon, node}, "2");
+  if (const Command files = PeersFiles();
+      std::ranges::all_of(files, [](const auto& file) { return fs::exists(file); })) {
+    const std::string root = fs::canonical(JUNCTION_ROOT);
+    add("gateway_and_provider",
+        {"/bin/bash", Source("programs/peers.sh"), "FOLDER", "PORT", root, files.front(), files.back()}, "2");
   }
   add("busybox", {JUNCTION_BUSYBOX, "sh", Source("programs/busybox.sh")}, "1");
 }
@@ -310,7 +317,8 @@ void AddWithNic(std::vector<Case>& cases) {
                                           "java_load_on_1",
                                           "java_load_on_2",
                                           "connections_on_1",
-                                          "connections_on_2"};
+                                          "connections_on_2",
+                                          "gateway_and_provider_on_2"};
   const size_t count = cases.size();
   for (size_t i = 0; i < count; ++i) {
     if (suites.contains(cases[i].suite) || programs.contains(cases[i].name)) {
@@ -392,6 +400,9 @@ TEST(Programs, AreAllInstalled) {
         std::string(JUNCTION_NODE), std::string(JUNCTION_JAVA), std::string(JUNCTION_BUSYBOX),
         std::string("/usr/bin/gunicorn")}) {
     EXPECT_TRUE(fs::exists(program)) << program;
+  }
+  for (const std::string& file : PeersFiles()) {
+    EXPECT_TRUE(fs::exists(file)) << file << ": ./junction test builds it, or ./junction nx run-many -t build";
   }
   EXPECT_TRUE(JUNCTION_HAS_REDIS);
   EXPECT_TRUE(JUNCTION_HAS_NGINX);
@@ -497,6 +508,18 @@ TEST(Counters, TellProcessesSitesAndTraps) {
   EXPECT_EQ(stats["processes_started"], 6U);  // the shell, three children, two of which execute a program
   EXPECT_GT(stats["sites_patched"], 100U);
   EXPECT_LT(stats["sud_traps"], 50U);
+}
+
+// Where an instance differs from Linux on purpose: its root has no capabilities, and the host's root is read-only.
+TEST(Privileges, AnInstancesRootIsAnOrdinaryUser) {
+  for (const bool has_nic : {false, true}) {
+    const Folder folder;
+    TestInstance instance({.has_nic = has_nic}, folder);
+    const Outcome outcome = instance.Run({Guest("privileges")});
+    EXPECT_EQ(outcome.out, ReadAll(Source("programs/privileges.expected")));
+    EXPECT_EQ(outcome.err, "");
+    EXPECT_EQ(outcome.status, 0);
+  }
 }
 
 TEST(Protected, KernelMemoryAndDangerousCallsAreRefused) {
