@@ -5,6 +5,7 @@
 #include <fcntl.h>
 #include <gtest/gtest.h>
 #include <netinet/in.h>
+#include <sched.h>
 #include <signal.h>
 #include <sys/mman.h>
 #include <sys/socket.h>
@@ -498,6 +499,22 @@ TEST(CoreLimit, IsTheNumberOfCpusThatAGuestSees) {
   for (const char* cores : {"1", "2"}) {
     const Folder folder;
     EXPECT_EQ(RunInJunction({"/usr/bin/nproc"}, folder, {"--cores", cores}).out, std::string(cores) + "\n");
+  }
+}
+
+// On each CPU of the host, as only one of them would pass by chance.
+TEST(CoreLimit, NoThreadRunsOnACpuBeyondIt) {
+  cpu_set_t host_cpus;
+  ASSERT_EQ(sched_getaffinity(0, sizeof(host_cpus), &host_cpus), 0);
+  for (size_t cpu = 0; cpu < CPU_SETSIZE; ++cpu) {
+    if (CPU_ISSET(cpu, &host_cpus)) {
+      const Folder folder;
+      const Outcome outcome = RunOnLinux({"taskset", "-c", std::to_string(cpu), kDriver, "--cores", "1",
+                                          Guest("suite_misc"), "runs_on_a_cpu_that_it_may_use"},
+                                         folder);
+      EXPECT_EQ(outcome.out.find("FAILED"), std::string::npos) << outcome.out;
+      EXPECT_EQ(outcome.status, 0) << outcome.err;
+    }
   }
 }
 
