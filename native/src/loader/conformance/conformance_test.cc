@@ -116,13 +116,14 @@ std::vector<std::string> Lines(const std::string& text) {
 struct InstanceSettings {
   std::string cores = "2";
   bool has_nic = false;
+  uid_t uid = 0;  // within the instance
 };
 
 // An instance as junctiond would start it, but for its root: the host's, read-only, with a /tmp of its own, the folder of the case and
 // those that the programs lie in.
 class TestInstance {
  public:
-  // `folder` becomes the guest's: its root may write there.
+  // `folder` becomes the guest's: it may write there.
   TestInstance(const InstanceSettings& settings, const Folder& folder) : folder_(folder) {
     fs::permissions(around_.path(), fs::perms::owner_all | fs::perms::group_exec | fs::perms::others_exec);
     std::ofstream config(around_.File("config"));
@@ -135,6 +136,8 @@ class TestInstance {
     for (char** entry = environ; *entry != nullptr; ++entry) {
       environment << *entry << '\0';
     }
+    const std::string uid = std::to_string(settings.uid);
+    Add({"--uid", uid, "--gid", uid});
     Show(fs::canonical(JUNCTION_ROOT));
     Show(fs::canonical(kGuests));
     Add({"--mount", folder.path() + ":" + folder.path(), "--cwd", folder.path()});
@@ -142,7 +145,8 @@ class TestInstance {
       std::ofstream(folder.File(name)).close();
     }
     for (const std::string& path : {folder.path(), folder.File("out"), folder.File("err")}) {
-      EXPECT_EQ(chown(path.c_str(), kUidBase, kUidBase), 0) << "these tests make sandboxes: run them as root";
+      EXPECT_EQ(chown(path.c_str(), kUidBase + settings.uid, kUidBase + settings.uid), 0)
+          << "these tests make sandboxes: run them as root";
     }
   }
 
@@ -237,6 +241,7 @@ struct Case {
   std::string suite = {};   // name of the program in the syscall suite, empty if it is none of those
   std::string cores = "2";  // of the instance
   bool has_nic = false;     // its inet sockets are on the stack of its own
+  uid_t uid = 0;            // whom it runs as in the instance
 };
 
 void PrintTo(const Case& printed, std::ostream* out) { *out << printed.name; }
@@ -343,8 +348,9 @@ std::vector<Case> Cases() {
     cases.push_back(
         {"suite_" + name + (is_of_nic_only ? "_with_nic" : ""), {Guest("suite_" + name)}, name, "2", is_of_nic_only});
   }
+  constexpr uid_t kSomeUser = 1000;
   for (const std::string& name : Words(JUNCTION_SUITE_STATIC)) {
-    cases.push_back({"suite_" + name + "_static", {Guest("suite_" + name + "_static")}, name});
+    cases.push_back({"suite_" + name + "_static", {Guest("suite_" + name + "_static")}, name, "2", false, kSomeUser});
   }
   cases.push_back({"vectors", {Guest("vectors")}, {}});
   cases.push_back({"cpp", {Guest("cpp_program"), "FOLDER"}, {}});
@@ -380,7 +386,8 @@ TEST_P(Conformance, InAnInstanceAsOnLinux) {
   const Folder linux_folder;
   const Folder instance_folder;
   const Outcome on_linux = RunOnLinux(Fill(GetParam().command, linux_folder.path(), FreePort()), linux_folder);
-  TestInstance instance({.cores = GetParam().cores, .has_nic = GetParam().has_nic}, instance_folder);
+  TestInstance instance({.cores = GetParam().cores, .has_nic = GetParam().has_nic, .uid = GetParam().uid},
+                        instance_folder);
   const Outcome in_instance = instance.Run(Fill(GetParam().command, instance_folder.path(), FreePort()));
   if (!GetParam().suite.empty()) {
     EXPECT_EQ(on_linux.out.find(" FAILED"), std::string::npos) << "wrong about Linux:\n" << on_linux.out;
