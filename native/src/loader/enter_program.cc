@@ -18,6 +18,7 @@
 #include "loader/load_program.h"
 #include "uthread/host_call.h"
 #include "uthread/panic.h"
+#include "uthread/vdso.h"
 
 #ifndef AT_RSEQ_FEATURE_SIZE
 #define AT_RSEQ_FEATURE_SIZE 27
@@ -172,6 +173,15 @@ void RecordHostMappings(const HostAuxv& host, const uint64_t* stack) {
   }
 }
 
+// The vDSO's getcpu tells the host's CPUs, which may be more than the guest sees: programs with a slot for each CPU would write past the
+// last. Without it libraries make the call, which is patched and knows better.
+void HideHostCpus(const HostAuxv& host) {
+  if (host.vdso != 0) {
+    HideVdsoFunction(host.vdso,
+                     "__vdso_getcpu");  // where the host does not let us the guest sees the host's, as the README says
+  }
+}
+
 // Nothing of our own libc may stay known to the host, or it would write into its memory later.
 void ForgetOwnThread(const HostAuxv& host) {
   if (!host.has_libc) {
@@ -205,6 +215,7 @@ int64_t EnterProgram(const EnterSpec& spec, const HostAuxv& host) {
       error != 0) {
     KernelPanic("cannot start: the host refuses what the kernel needs; errno", static_cast<uint64_t>(-error));
   }
+  HideHostCpus(host);
   if (const int64_t error = LoadProgram(spec.file, random[0], g_program); error != 0) {
     AbandonProcess();
     return error;

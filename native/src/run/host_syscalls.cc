@@ -422,7 +422,6 @@ constexpr HostSyscall kGuestRows[] = {
     {__NR_pwritev, "pwritev", HostRole::kGuest, nullptr, "descriptor input and output"},
     {__NR_prlimit64, "prlimit64", HostRole::kGuest, &kOwn, "limits and figures"},
     {__NR_syncfs, "syncfs", HostRole::kGuest, nullptr, "file sizes, durability, locks"},
-    {__NR_getcpu, "getcpu", HostRole::kGuest, nullptr, "limits and figures"},
     {__NR_renameat2, "renameat2", HostRole::kGuest, nullptr, "changes of the guest's own root"},
     {__NR_getrandom, "getrandom", HostRole::kGuest, nullptr, "seeds and keys"},
     {__NR_memfd_create, "memfd_create", HostRole::kGuest, nullptr, "pipes, memory files"},

@@ -6,6 +6,7 @@
 
 #include "kernel/door/guest_handlers.h"
 #include "kernel/guest/guest_memory.h"
+#include "uthread/host_cpu.h"
 
 namespace junction {
 namespace {
@@ -77,11 +78,7 @@ int64_t SysSchedSetaffinity(Call& call) {
 }
 
 int64_t SysGetcpu(Call& call) {
-  uint32_t cpu = 0;
-  if (const int64_t error = HostCall(SYS_getcpu, &cpu, nullptr, nullptr); error != 0) {
-    return error;
-  }
-  cpu %= VisibleCpus();
+  uint32_t cpu = OwnCpu() % VisibleCpus();
   const uint64_t mask = AffinityOf(call.thread());
   if ((mask >> cpu & 1) == 0) {
     cpu = static_cast<uint32_t>(__builtin_ctzll(mask));

@@ -1,16 +1,18 @@
 // SPDX-License-Identifier: Apache-2.0
-// The same program on Linux first, then on the Junction kernel (passthrough_exec, no sandbox): standard output, standard error and
-// exit status must be equal. And what only the Junction kernel does.
+// The same program on Linux first, then in an instance (junction_run with its whole sandbox): standard output, standard error and
+// exit status must be equal. And what only the Junction kernel does, which needs no sandbox (passthrough_exec).
 #include <arpa/inet.h>
 #include <fcntl.h>
 #include <gtest/gtest.h>
 #include <netinet/in.h>
+#include <sched.h>
 #include <signal.h>
 #include <sys/mman.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cstdlib>
 #include <filesystem>
 #include <fstream>
@@ -32,6 +34,7 @@ namespace fs = std::filesystem;
 using Command = std::vector<std::string>;
 
 constexpr const char* kDriver = JUNCTION_DRIVER;
+constexpr const char* kRun = JUNCTION_RUN;
 constexpr const char* kGuests = JUNCTION_GUESTS;  // folder of the built programs
 constexpr const char* kSources = JUNCTION_SOURCES;
 
@@ -87,9 +90,9 @@ Outcome RunInJunction(const Command& command, const Folder& folder, const Comman
   return RunOnLinux(whole, folder);
 }
 
-std::map<std::string, uint64_t> Stats(const Folder& folder) {
+std::map<std::string, uint64_t> ParseStats(const std::string& whole) {
   std::map<std::string, uint64_t> stats;
-  std::istringstream text(ReadAll(folder.File("stats")));
+  std::istringstream text(whole);
   std::string key;
   uint64_t value = 0;
   while (text >> key >> value) {
@@ -98,6 +101,110 @@ std::map<std::string, uint64_t> Stats(const Folder& folder) {
   }
   return stats;
 }
+
+std::map<std::string, uint64_t> Stats(const Folder& folder) { return ParseStats(ReadAll(folder.File("stats"))); }
+
+std::vector<std::string> Lines(const std::string& text) {
+  std::vector<std::string> lines;
+  std::istringstream stream(text);
+  for (std::string line; std::getline(stream, line);) {
+    lines.push_back(line);
+  }
+  return lines;
+}
+
+struct InstanceSettings {
+  std::string cores = "2";
+  bool has_nic = false;
+  uid_t uid = 0;  // within the instance
+};
+
+// An instance as junctiond would start it, but for its root: the host's, read-only, with a /tmp of its own, the folder of the case and
+// those that the programs lie in.
+class TestInstance {
+ public:
+  // `folder` becomes the guest's: it may write there.
+  TestInstance(const InstanceSettings& settings, const Folder& folder) : folder_(folder) {
+    fs::permissions(around_.path(), fs::perms::owner_all | fs::perms::group_exec | fs::perms::others_exec);
+    std::ofstream config(around_.File("config"));
+    config << "runtime_kthreads " << settings.cores << '\n';
+    if (settings.has_nic) {  // the addresses of passthrough_exec's, with nobody at the other ends either
+      config << "host_addr 10.99.0.2\nhost_netmask 255.255.255.0\nhost_addr6 fd99::2\nhost_prefix6 64\n";
+      Add({"--links", "1", "--links_path", around_.File("links.sock")});
+    }
+    std::ofstream environment(around_.File("environment"), std::ios::binary);
+    for (char** entry = environ; *entry != nullptr; ++entry) {
+      environment << *entry << '\0';
+    }
+    const std::string uid = std::to_string(settings.uid);
+    Add({"--uid", uid, "--gid", uid});
+    Show(fs::canonical(JUNCTION_ROOT));
+    Show(fs::canonical(kGuests));
+    Add({"--mount", folder.path() + ":" + folder.path(), "--cwd", folder.path()});
+    for (const char* name : {"out", "err"}) {  // so that /dev/stdout can be opened
+      std::ofstream(folder.File(name)).close();
+    }
+    for (const std::string& path : {folder.path(), folder.File("out"), folder.File("err")}) {
+      EXPECT_EQ(chown(path.c_str(), kUidBase + settings.uid, kUidBase + settings.uid), 0)
+          << "these tests make sandboxes: run them as root";
+    }
+  }
+
+  Outcome Run(const Command& command) {
+    Add({"--"});
+    Add(command);
+    Outcome outcome = RunOnLinux(command_, folder_);
+    // What the instance says of itself on the same stream as the program: how a process crashed, and in the end its counters.
+    const size_t stats_at = outcome.err.rfind(kStatsStart);
+    if (stats_at == std::string::npos) {
+      ADD_FAILURE() << "not run by the Junction kernel:\n" << outcome.err;
+      return outcome;
+    }
+    EXPECT_GT(ParseStats(outcome.err.substr(stats_at + kSpeaker.size()))["guest_syscalls"], 0U);
+    const std::string_view said(outcome.err.data(), stats_at);
+    std::string said_by_program;
+    for (size_t at = 0, end = 0; at < said.size(); at = end) {
+      end = std::min(said.find('\n', at), said.size() - 1) + 1;
+      if (!said.substr(at).starts_with(kReportStart)) {
+        said_by_program += said.substr(at, end - at);
+      }
+    }
+    outcome.err = said_by_program;
+    return outcome;
+  }
+
+ private:
+  static constexpr uid_t kUidBase = 0x0fff0000;  // junction_run's default
+  static constexpr std::string_view kSpeaker = "junction_run: ";
+  static constexpr std::string_view kStatsStart = "junction_run: guest_syscalls ";
+  static constexpr std::string_view kReportStart = "junction: ";
+
+  void Add(const Command& words) { command_.insert(command_.end(), words.begin(), words.end()); }
+
+  // A folder of the host, read-only. If it lies in one that only the host's root may enter (/root, a home), an empty one hides that.
+  void Show(const std::string& path) {
+    fs::path above = "/";
+    for (const fs::path& part : fs::path(path).relative_path().parent_path()) {
+      above /= part;
+      if ((fs::status(above).permissions() & fs::perms::others_exec) == fs::perms::none) {
+        if (hidden_.insert(above.string()).second) {
+          const std::string empty = around_.File("empty" + std::to_string(hidden_.size()));
+          fs::create_directory(empty);
+          Add({"--mount", empty + ":" + above.string()});
+        }
+        break;
+      }
+    }
+    Add({"--mount", path + ":" + path + ":ro"});
+  }
+
+  const Folder around_;
+  const Folder& folder_;
+  std::set<std::string> hidden_;
+  Command command_ = {kRun,         around_.File("config"),     "--stats",
+                      "--control",  around_.File("control"),    "--read_only_root",
+                      "--env_file", around_.File("environment")};
+};
 
 bool IsFree(uint16_t port) {
   const int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
@@ -130,11 +237,14 @@ uint16_t FreePort() {
 
 struct Case {
   std::string name;
-  Command command;         // FOLDER and PORT stand for a folder to write in and a free port
-  std::string suite = {};  // name of the program in the syscall suite, empty if it is none of those
-  std::string cores = {};  // of the instance; empty = the driver's default
-  bool has_nic = false;    // its inet sockets are on the stack of its own
+  Command command;          // FOLDER and PORT stand for a folder to write in and a free port
+  std::string suite = {};   // name of the program in the syscall suite, empty if it is none of those
+  std::string cores = "2";  // of the instance
+  bool has_nic = false;     // its inet sockets are on the stack of its own
+  uid_t uid = 0;            // whom it runs as in the instance
 };
+
+void PrintTo(const Case& printed, std::ostream* out) { *out << printed.name; }
 
 Command Fill(Command command, const std::string& folder, uint16_t port) {
   for (std::string& word : command) {
@@ -150,6 +260,13 @@ Command Fill(Command command, const std::string& folder, uint16_t port) {
 std::vector<std::string> Words(const std::string& text) {
   std::istringstream stream(text);
   return {std::istream_iterator<std::string>(stream), {}};
+}
+
+// What the gateway and the provider need: addon, programs, node. Built by the workspace, not by CMake; ./junction test builds all of it.
+Command PeersFiles() {
+  const std::string root = fs::canonical(JUNCTION_ROOT);
+  return {root + "/native/build/release/junction_addon.node", root + "/apps/gateway/dist/main.js",
+          root + "/apps/provider/dist/main.js", root + "/.tools/node/bin/node"};
 }
 
 // The programs that must run unmodified, each with the numbers of cores that matter for it: one kthread, several.
@@ -173,12 +290,11 @@ void AddPrograms(std::vector<Case>& cases) {
   add("node_streams", {JUNCTION_NODE, Source("programs/streams.cjs")}, "1 2");
   add("java_load", {JUNCTION_JAVA, Source("programs/Load.java")}, "1 2");
   add("bash_pipelines", {"/bin/bash", Source("programs/pipelines.sh")}, "1");
-  // Built by the workspace, not by CMake. ./junction test builds both.
-  const std::string root = JUNCTION_ROOT;
-  const std::string node = root + "/.tools/node/bin/node";
-  const std::string addon = root + "/native/build/release/junction_addon.node";
-  if (fs::exists(root + "/apps/gateway/dist/main.js") && fs::exists(addon) && fs::exists(node)) {
-    add("gateway_and_provider", {"/bin/bash", Source("programs/peers.sh"), "FOLDER", "PORT", root, addon, node}, "2");
+  if (const Command files = PeersFiles();
+      std::ranges::all_of(files, [](const auto& file) { return fs::exists(file); })) {
+    const std::string root = fs::canonical(JUNCTION_ROOT);
+    add("gateway_and_provider",
+        {"/bin/bash", Source("programs/peers.sh"), "FOLDER", "PORT", root, files.front(), files.back()}, "2");
   }
   add("busybox", {JUNCTION_BUSYBOX, "sh", Source("programs/busybox.sh")}, "1");
 }
@@ -207,7 +323,8 @@ void AddWithNic(std::vector<Case>& cases) {
                                           "java_load_on_1",
                                           "java_load_on_2",
                                           "connections_on_1",
-                                          "connections_on_2"};
+                                          "connections_on_2",
+                                          "gateway_and_provider_on_2"};
   const size_t count = cases.size();
   for (size_t i = 0; i < count; ++i) {
     if (suites.contains(cases[i].suite) || programs.contains(cases[i].name)) {
@@ -229,10 +346,11 @@ std::vector<Case> Cases() {
     // Without a NIC unix sockets do not answer for devices, as if_nametoindex(3) asks them, and ports are mapped to IPv4 ones of the host.
     const bool is_of_nic_only = name == "devices" || name == "inet_options";
     cases.push_back(
-        {"suite_" + name + (is_of_nic_only ? "_with_nic" : ""), {Guest("suite_" + name)}, name, {}, is_of_nic_only});
+        {"suite_" + name + (is_of_nic_only ? "_with_nic" : ""), {Guest("suite_" + name)}, name, "2", is_of_nic_only});
   }
+  constexpr uid_t kSomeUser = 1000;
   for (const std::string& name : Words(JUNCTION_SUITE_STATIC)) {
-    cases.push_back({"suite_" + name + "_static", {Guest("suite_" + name + "_static")}, name});
+    cases.push_back({"suite_" + name + "_static", {Guest("suite_" + name + "_static")}, name, "2", false, kSomeUser});
   }
   cases.push_back({"vectors", {Guest("vectors")}, {}});
   cases.push_back({"cpp", {Guest("cpp_program"), "FOLDER"}, {}});
@@ -262,35 +380,22 @@ std::vector<Case> Cases() {
   return cases;
 }
 
-std::vector<std::string> Lines(const std::string& text) {
-  std::vector<std::string> lines;
-  std::istringstream stream(text);
-  for (std::string line; std::getline(stream, line);) {
-    lines.push_back(line);
-  }
-  return lines;
-}
-
 class Conformance : public testing::TestWithParam<Case> {};
 
-TEST_P(Conformance, SameAsOnLinux) {
+TEST_P(Conformance, InAnInstanceAsOnLinux) {
   const Folder linux_folder;
-  const Folder junction_folder;
+  const Folder instance_folder;
   const Outcome on_linux = RunOnLinux(Fill(GetParam().command, linux_folder.path(), FreePort()), linux_folder);
-  Command options = GetParam().cores.empty() ? Command{} : Command{"--cores", GetParam().cores};
-  if (GetParam().has_nic) {
-    options.emplace_back("--nic");
-  }
-  const Outcome in_junction =
-      RunInJunction(Fill(GetParam().command, junction_folder.path(), FreePort()), junction_folder, options);
+  TestInstance instance({.cores = GetParam().cores, .has_nic = GetParam().has_nic, .uid = GetParam().uid},
+                        instance_folder);
+  const Outcome in_instance = instance.Run(Fill(GetParam().command, instance_folder.path(), FreePort()));
   if (!GetParam().suite.empty()) {
     EXPECT_EQ(on_linux.out.find(" FAILED"), std::string::npos) << "wrong about Linux:\n" << on_linux.out;
   }
-  EXPECT_EQ(on_linux.out, in_junction.out);
-  EXPECT_EQ(on_linux.err, in_junction.err);
-  EXPECT_EQ(on_linux.status, in_junction.status);
+  EXPECT_EQ(on_linux.out, in_instance.out);
+  EXPECT_EQ(on_linux.err, in_instance.err);
+  EXPECT_EQ(on_linux.status, in_instance.status);
   EXPECT_LT(on_linux.status, 124) << "the program itself failed:\n" << on_linux.out << on_linux.err;
-  EXPECT_GT(Stats(junction_folder)["guest_syscalls"], 0U);
 }
 
 INSTANTIATE_TEST_SUITE_P(Programs, Conformance, testing::ValuesIn(Cases()),
@@ -303,6 +408,9 @@ TEST(Programs, AreAllInstalled) {
         std::string(JUNCTION_NODE), std::string(JUNCTION_JAVA), std::string(JUNCTION_BUSYBOX),
         std::string("/usr/bin/gunicorn")}) {
     EXPECT_TRUE(fs::exists(program)) << program;
+  }
+  for (const std::string& file : PeersFiles()) {
+    EXPECT_TRUE(fs::exists(file)) << file << ": ./junction test builds it, or ./junction nx run-many -t build";
   }
   EXPECT_TRUE(JUNCTION_HAS_REDIS);
   EXPECT_TRUE(JUNCTION_HAS_NGINX);
@@ -401,6 +509,22 @@ TEST(CoreLimit, IsTheNumberOfCpusThatAGuestSees) {
   }
 }
 
+// On each CPU of the host, as only one of them would pass by chance.
+TEST(CoreLimit, NoThreadRunsOnACpuBeyondIt) {
+  cpu_set_t host_cpus;
+  ASSERT_EQ(sched_getaffinity(0, sizeof(host_cpus), &host_cpus), 0);
+  for (size_t cpu = 0; cpu < CPU_SETSIZE; ++cpu) {
+    if (CPU_ISSET(cpu, &host_cpus)) {
+      const Folder folder;
+      const Outcome outcome = RunOnLinux({"taskset", "-c", std::to_string(cpu), kDriver, "--cores", "1",
+                                          Guest("suite_misc"), "runs_on_a_cpu_that_it_may_use"},
+                                         folder);
+      EXPECT_EQ(outcome.out.find("FAILED"), std::string::npos) << outcome.out;
+      EXPECT_EQ(outcome.status, 0) << outcome.err;
+    }
+  }
+}
+
 TEST(Counters, TellProcessesSitesAndTraps) {
   const Folder folder;
   RunInJunction({"/bin/sh", "-c", "/bin/true; (exit 0); /bin/true"}, folder);
@@ -408,6 +532,18 @@ TEST(Counters, TellProcessesSitesAndTraps) {
   EXPECT_EQ(stats["processes_started"], 6U);  // the shell, three children, two of which execute a program
   EXPECT_GT(stats["sites_patched"], 100U);
   EXPECT_LT(stats["sud_traps"], 50U);
+}
+
+// Where an instance differs from Linux on purpose: its root has no capabilities, and the host's root is read-only.
+TEST(Privileges, AnInstancesRootIsAnOrdinaryUser) {
+  for (const bool has_nic : {false, true}) {
+    const Folder folder;
+    TestInstance instance({.has_nic = has_nic}, folder);
+    const Outcome outcome = instance.Run({Guest("privileges")});
+    EXPECT_EQ(outcome.out, ReadAll(Source("programs/privileges.expected")));
+    EXPECT_EQ(outcome.err, "");
+    EXPECT_EQ(outcome.status, 0);
+  }
 }
 
 TEST(Protected, KernelMemoryAndDangerousCallsAreRefused) {
