@@ -1,11 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <fcntl.h>
 #include <linux/futex.h>
+#include <poll.h>
 #include <sched.h>
+#include <sys/inotify.h>
 #include <sys/mman.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
+#include <unistd.h>
 
 #include <cerrno>
 #include <csignal>
@@ -41,8 +44,30 @@ Result<const ControlBlock*> MapBlock(const std::string& path) {
   return static_cast<const ControlBlock*>(mapping);
 }
 
+// Tells of changes of a folder's files, so that who waits for one leaves the processors to the program that starts.
+class FolderWatch {
+ public:
+  explicit FolderWatch(const std::string& path) : fd_(inotify_init1(IN_CLOEXEC | IN_NONBLOCK)) {
+    const size_t slash = path.rfind('/');
+    const std::string folder = slash == std::string::npos ? "." : path.substr(0, slash + 1);
+    inotify_add_watch(fd_.get(), folder.c_str(), IN_CREATE | IN_MODIFY);
+  }
+
+  void Wait() const {
+    constexpr int kLimit_ms = 100;
+    pollfd state = {.fd = fd_.get(), .events = POLLIN, .revents = 0};
+    poll(&state, 1, kLimit_ms);
+    alignas(inotify_event) char events[4096];
+    while (read(fd_.get(), events, sizeof(events)) > 0) {
+    }
+  }
+
+ private:
+  UniqueFd fd_;
+};
+
 // The port that the instance behind `path` listens on; waits for the file and for the port.
-Result<Listener> WaitForPort(const std::string& path, uint64_t deadline_ns) {
+Result<Listener> WaitForPort(const std::string& path, const FolderWatch& watch, uint64_t deadline_ns) {
   const ControlBlock* block = nullptr;
   while (Now_ns() < deadline_ns) {
     if (block == nullptr) {
@@ -51,7 +76,9 @@ Result<Listener> WaitForPort(const std::string& path, uint64_t deadline_ns) {
         return std::unexpected(mapped.error());
       }
       block = *mapped;
-      sched_yield();
+      if (block == nullptr) {
+        watch.Wait();
+      }
       continue;
     }
     const uint32_t seen = block->listen_seq.load(std::memory_order_acquire);
@@ -112,6 +139,7 @@ Result<void> RunStart(const StartOptions& options) {
   if (!options.control_path.empty()) {
     unlink(options.control_path.c_str());
   }
+  const FolderWatch watch(options.control_path);
   const uint64_t begin_ns = Now_ns();
   const pid_t child = vfork();
   if (child == 0) {
@@ -127,7 +155,7 @@ Result<void> RunStart(const StartOptions& options) {
     // Over a link the port is known, and that nobody listens there yet is heard from the instance.
     target->port = target->port == kAnyPort ? kLinkPort : target->port;
   } else if (!options.control_path.empty()) {
-    const auto listener = WaitForPort(options.control_path, begin_ns + kDeadline_ns);
+    const auto listener = WaitForPort(options.control_path, watch, begin_ns + kDeadline_ns);
     if (listener) {
       target->port = listener->port;
       asked_ns = listener->asked_at_ns;
