@@ -1,7 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 // How benches start instances: the real junction_run with its sandbox, without junctiond.
+import { execFile } from 'node:child_process';
 import { copyFile, mkdir, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { promisify } from 'node:util';
+
+const run = promisify(execFile);
 
 export interface InstanceCommand {
   readonly command: string[];
@@ -12,6 +16,8 @@ export interface InstanceCommand {
 export interface InstanceOptions {
   /** A root of its own; without it the guest sees the host's, read-only. */
   readonly chrootPath?: string;
+  /** As junctiond starts them: mounts begin with this empty namespace (makeMountNamespace). */
+  readonly mountNamespace?: string;
   /** Patch plans of what the guest executes. */
   readonly planFolder?: string;
   readonly environment?: Readonly<Record<string, string>>;
@@ -38,6 +44,16 @@ export async function prepareFunctionImage(folder: string, binary: string): Prom
   await mkdir(rootfs, { recursive: true });
   await copyFile(binary, join(rootfs, 'aes'));
   return rootfs;
+}
+
+/** Makes the namespace that a node's instances begin with; whoever does so unmounts the file. */
+export async function makeMountNamespace(root: string, file: string): Promise<string> {
+  await run(runner(root), ['--make_mntns', file]);
+  return file;
+}
+
+export async function dropMountNamespace(file: string): Promise<void> {
+  await run('umount', ['--lazy', file]);
 }
 
 /** A configuration file for instances that have so many cores. */
@@ -68,6 +84,7 @@ export function instanceCommand(
       runner(root),
       config,
       ...(options.chrootPath === undefined ? [] : ['--chroot_path', options.chrootPath]),
+      ...(options.mountNamespace === undefined ? [] : ['--mntns', options.mountNamespace]),
       ...(options.planFolder === undefined ? [] : ['--plan_dir', options.planFolder]),
       ...(options.instanceFolder === undefined ? [] : ['--instance_dir', options.instanceFolder]),
       ...(options.notifySocket === undefined ? [] : ['--notify', options.notifySocket]),

@@ -8,8 +8,10 @@ import { promisify } from 'node:util';
 import type { BenchSettings } from '../bench.ts';
 import {
   cloneCommand,
+  dropMountNamespace,
   instanceAddress,
   instanceCommand,
+  makeMountNamespace,
   prepareFunctionImage,
   writeInstanceConfig,
   type InstanceCommand,
@@ -66,6 +68,7 @@ export class KernelBench {
   readonly programs: Programs;
   readonly rootfs: string;
   private readonly planFolder: string;
+  private readonly mountNamespace: string;
   private readonly listenEvents: ListenEvents;
   private readonly controlFiles = new Set<string>();
   private readonly servers = new Set<RunningServer>();
@@ -75,12 +78,14 @@ export class KernelBench {
     programs: Programs,
     rootfs: string,
     planFolder: string,
+    mountNamespace: string,
     listenEvents: ListenEvents,
   ) {
     this.settings = settings;
     this.programs = programs;
     this.rootfs = rootfs;
     this.planFolder = planFolder;
+    this.mountNamespace = mountNamespace;
     this.listenEvents = listenEvents;
   }
 
@@ -116,7 +121,15 @@ export class KernelBench {
     await run(join(root, 'native/build/release/junction_plan'), ['--out', planFolder, ...planned], {
       maxBuffer: 1 << 26,
     });
-    return new KernelBench(settings, programs, rootfs, planFolder, await ListenEvents.open(join(workFolder, 'events')));
+    const mountNamespace = await makeMountNamespace(root, join(workFolder, 'mntns'));
+    return new KernelBench(
+      settings,
+      programs,
+      rootfs,
+      planFolder,
+      mountNamespace,
+      await ListenEvents.open(join(workFolder, 'events')),
+    );
   }
 
   /** Runs a measuring program to its end; what it measured. */
@@ -206,6 +219,7 @@ export class KernelBench {
         ...options,
         environment: { ...plainEnvironment, ...options.environment },
         planFolder: this.planFolder,
+        mountNamespace: this.mountNamespace,
         notifySocket: this.listenEvents.path,
       },
       program,
@@ -218,6 +232,7 @@ export class KernelBench {
   async cleanUp(): Promise<void> {
     await Promise.all([...this.servers].map((server) => server.stop()));
     await this.listenEvents.close();
+    await dropMountNamespace(this.mountNamespace);
     await Promise.all([...this.controlFiles].map((file) => rm(file, { force: true })));
   }
 }
