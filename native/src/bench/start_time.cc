@@ -149,31 +149,32 @@ Result<void> RunStart(const StartOptions& options) {
   if (child < 0) {
     return ErrnoError("vfork");
   }
-  Result<void> outcome;
   uint64_t asked_ns = begin_ns;
-  if (!options.link.empty()) {
-    // Over a link the port is known, and that nobody listens there yet is heard from the instance.
-    target->port = target->port == kAnyPort ? kLinkPort : target->port;
-  } else if (!options.control_path.empty()) {
-    const auto listener = WaitForPort(options.control_path, watch, begin_ns + kDeadline_ns);
-    if (listener) {
+  uint64_t listening_ns = begin_ns;
+  const bool has_control = !options.control_path.empty();
+  const auto wait_for_listener = [&]() -> Result<void> {
+    if (has_control) {
+      const auto listener = WaitForPort(options.control_path, watch, begin_ns + kDeadline_ns);
+      if (!listener) {
+        return std::unexpected(listener.error());
+      }
       target->port = listener->port;
       asked_ns = listener->asked_at_ns;
-    } else {
-      outcome = std::unexpected(listener.error());
+      listening_ns = Now_ns();
     }
-  }
-  const uint64_t listening_ns = Now_ns();
-  if (outcome) {
-    outcome = options.link.empty() ? AskOnce(options, *target, begin_ns + kDeadline_ns)
-                                   : AskOnceOverLink(options, *target, begin_ns + kDeadline_ns);
+    return {};
+  };
+  Result<void> outcome;
+  if (options.link.empty()) {
+    outcome = wait_for_listener();
+    if (outcome) {
+      outcome = AskOnce(options, *target, begin_ns + kDeadline_ns);
+    }
+  } else {
+    target->port = target->port == kAnyPort ? kLinkPort : target->port;
+    outcome = AskOnceOverLink(options, *target, begin_ns + kDeadline_ns, wait_for_listener);
   }
   const uint64_t end_ns = Now_ns();
-  if (!options.link.empty() && !options.control_path.empty()) {
-    if (const auto block = MapBlock(options.control_path); block && *block != nullptr) {
-      asked_ns = (*block)->asked_at_ns.load(std::memory_order_relaxed);
-    }
-  }
   kill(child, SIGTERM);
   waitpid(child, nullptr, 0);
   if (!outcome) {
@@ -182,8 +183,7 @@ Result<void> RunStart(const StartOptions& options) {
   // "from_asked": without junction_run's own start, what a clone or a fork of it takes.
   std::printf("{\"first_answer_ns\":%llu,\"listening_ns\":%llu,\"from_asked_ns\":%llu}\n",
               static_cast<unsigned long long>(end_ns - begin_ns),
-              static_cast<unsigned long long>(
-                  options.control_path.empty() || !options.link.empty() ? 0 : listening_ns - begin_ns),
+              static_cast<unsigned long long>(has_control ? listening_ns - begin_ns : 0),
               static_cast<unsigned long long>(end_ns - asked_ns));
   return {};
 }

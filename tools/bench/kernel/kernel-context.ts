@@ -8,14 +8,15 @@ import { promisify } from 'node:util';
 import type { BenchSettings } from '../bench.ts';
 import {
   cloneCommand,
-  dropMountNamespace,
+  dropNamespaces,
   instanceAddress,
   instanceCommand,
-  makeMountNamespace,
+  makeNamespaces,
   prepareFunctionImage,
   writeInstanceConfig,
   type InstanceCommand,
   type InstanceOptions,
+  type NodeNamespaces,
 } from '../instance-command.ts';
 import { present } from '../present.ts';
 import { freePort, stopper, waitUntilAccepts } from '../references.ts';
@@ -68,7 +69,7 @@ export class KernelBench {
   readonly programs: Programs;
   readonly rootfs: string;
   private readonly planFolder: string;
-  private readonly mountNamespace: string;
+  private readonly namespaces: NodeNamespaces;
   private readonly listenEvents: ListenEvents;
   private readonly controlFiles = new Set<string>();
   private readonly servers = new Set<RunningServer>();
@@ -78,14 +79,14 @@ export class KernelBench {
     programs: Programs,
     rootfs: string,
     planFolder: string,
-    mountNamespace: string,
+    namespaces: NodeNamespaces,
     listenEvents: ListenEvents,
   ) {
     this.settings = settings;
     this.programs = programs;
     this.rootfs = rootfs;
     this.planFolder = planFolder;
-    this.mountNamespace = mountNamespace;
+    this.namespaces = namespaces;
     this.listenEvents = listenEvents;
   }
 
@@ -121,13 +122,13 @@ export class KernelBench {
     await run(join(root, 'native/build/release/junction_plan'), ['--out', planFolder, ...planned], {
       maxBuffer: 1 << 26,
     });
-    const mountNamespace = await makeMountNamespace(root, join(workFolder, 'mntns'));
+    const namespaces = await makeNamespaces(root, workFolder);
     return new KernelBench(
       settings,
       programs,
       rootfs,
       planFolder,
-      mountNamespace,
+      namespaces,
       await ListenEvents.open(join(workFolder, 'events')),
     );
   }
@@ -219,7 +220,7 @@ export class KernelBench {
         ...options,
         environment: { ...plainEnvironment, ...options.environment },
         planFolder: this.planFolder,
-        mountNamespace: this.mountNamespace,
+        namespaces: this.namespaces,
         notifySocket: this.listenEvents.path,
       },
       program,
@@ -232,7 +233,7 @@ export class KernelBench {
   async cleanUp(): Promise<void> {
     await Promise.all([...this.servers].map((server) => server.stop()));
     await this.listenEvents.close();
-    await dropMountNamespace(this.mountNamespace);
+    await dropNamespaces(this.namespaces);
     await Promise.all([...this.controlFiles].map((file) => rm(file, { force: true })));
   }
 }
