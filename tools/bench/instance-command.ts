@@ -1,7 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 // How benches start instances: the real junction_run with its sandbox, without junctiond.
+import { execFile } from 'node:child_process';
 import { copyFile, mkdir, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { promisify } from 'node:util';
+
+const run = promisify(execFile);
 
 export interface InstanceCommand {
   readonly command: string[];
@@ -12,6 +16,8 @@ export interface InstanceCommand {
 export interface InstanceOptions {
   /** A root of its own; without it the guest sees the host's, read-only. */
   readonly chrootPath?: string;
+  /** As junctiond starts them, not each with namespaces of its own. */
+  readonly namespaces?: NodeNamespaces;
   /** Patch plans of what the guest executes. */
   readonly planFolder?: string;
   readonly environment?: Readonly<Record<string, string>>;
@@ -38,6 +44,25 @@ export async function prepareFunctionImage(folder: string, binary: string): Prom
   await mkdir(rootfs, { recursive: true });
   await copyFile(binary, join(rootfs, 'aes'));
   return rootfs;
+}
+
+/** Files that keep what junctiond makes once for all instances of a node: empty namespaces. */
+export interface NodeNamespaces {
+  readonly mount: string;
+  readonly network: string;
+}
+
+/** Makes them in `folder`; dropNamespaces removes them again. */
+export async function makeNamespaces(root: string, folder: string): Promise<NodeNamespaces> {
+  const namespaces = { mount: join(folder, 'mntns'), network: join(folder, 'netns') };
+  await run(runner(root), ['--make_mntns', namespaces.mount]);
+  await writeFile(namespaces.network, '');
+  await run('unshare', [`--net=${namespaces.network}`, 'true']);
+  return namespaces;
+}
+
+export async function dropNamespaces(namespaces: NodeNamespaces): Promise<void> {
+  await run('umount', ['--lazy', namespaces.mount, namespaces.network]);
 }
 
 /** A configuration file for instances that have so many cores. */
@@ -68,10 +93,14 @@ export function instanceCommand(
       runner(root),
       config,
       ...(options.chrootPath === undefined ? [] : ['--chroot_path', options.chrootPath]),
+      ...(options.namespaces === undefined ? [] : ['--mntns', options.namespaces.mount]),
       ...(options.planFolder === undefined ? [] : ['--plan_dir', options.planFolder]),
       ...(options.instanceFolder === undefined ? [] : ['--instance_dir', options.instanceFolder]),
       ...(options.notifySocket === undefined ? [] : ['--notify', options.notifySocket]),
       ...(options.links === undefined ? [] : ['--links', options.links.toString()]),
+      ...(options.links === undefined || options.namespaces === undefined
+        ? []
+        : ['--netns', options.namespaces.network]),
       ...Object.entries(options.environment ?? {}).flatMap(([name, value]) => ['--env', `${name}=${value}`]),
       '--control',
       controlFile,

@@ -42,7 +42,7 @@ import { UsageService } from './instances/usage.service.js';
 import { createMetrics } from './junctiond-metrics.js';
 import { JunctiondError } from './junctiond.error.js';
 import { InstanceLogs } from './logs/instance-logs.js';
-import { openNetworkNamespace } from './network-namespace.js';
+import { type NamespaceFiles, openMountNamespace, openNetworkNamespace } from './namespace-files.js';
 import { defaultRunBinary } from './run-binary.js';
 
 /** First host uid of instances, and the last that a range may begin with (below 2^32, above users of the host). */
@@ -64,7 +64,7 @@ export class JunctiondNode {
   readonly #notify: NotifySocket;
   readonly #registrar: SchedulerRegistrar;
   #cancelCollection: (() => void) | undefined;
-  #netnsFile: string | undefined;
+  #namespaceFiles: NamespaceFiles = {};
 
   constructor(config: JunctiondConfig, log: Logger, telemetry: Pick<Telemetry, 'meter' | 'addSource'>) {
     const { paths } = config;
@@ -127,7 +127,7 @@ export class JunctiondNode {
       secrets: this.#secrets,
       records: this.#records,
       clock: systemClock,
-      netnsFile: () => this.#netnsFile,
+      namespaceFiles: () => this.#namespaceFiles,
       slotTaken: (slot) => {
         writeFileSync(lastSlotFile(paths.runDir), String(slot), { mode: 0o600 });
       },
@@ -199,7 +199,7 @@ export class JunctiondNode {
         'secrets are on disk: the folder is not in memory and cannot be mounted',
       );
     }
-    await this.#openNetwork();
+    await this.#openNamespaces();
     await this.images.open();
     await this.instances.adopt(await this.#find());
     this.#registrar.open();
@@ -215,16 +215,23 @@ export class JunctiondNode {
     await this.#records.closeAll();
   }
 
-  /** Without that namespace each instance makes one of its own, which takes longer. */
-  async #openNetwork(): Promise<void> {
-    const { paths, network } = this.#config;
+  /** Without one of them starts take longer. */
+  async #openNamespaces(): Promise<void> {
+    const { paths, network, runBinary = defaultRunBinary() } = this.#config;
+    const mntnsFile = join(paths.runDir, 'mntns');
+    const netnsFile = join(paths.runDir, 'netns');
+    try {
+      await openMountNamespace(mntnsFile, runBinary, runCommand);
+      this.#namespaceFiles = { mntnsFile };
+    } catch (error) {
+      this.#log.warn({ error }, "no mount namespace for instances: each begins with the host's mounts");
+    }
     if (network !== 'nic') {
       return;
     }
-    const file = join(paths.runDir, 'netns');
     try {
-      await openNetworkNamespace(file, runCommand);
-      this.#netnsFile = file;
+      await openNetworkNamespace(netnsFile, runCommand);
+      this.#namespaceFiles = { ...this.#namespaceFiles, netnsFile };
     } catch (error) {
       this.#log.warn({ error }, 'no network namespace for instances: each makes one of its own');
     }

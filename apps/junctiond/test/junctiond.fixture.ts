@@ -135,8 +135,10 @@ export class TestJunctiond {
     for (const dir of await this.cgroups()) {
       await run('rmdir', [dir]);
     }
-    // Instances with a NIC have a namespace there; it is gone already where the test's own was left.
-    await run('umount', ['--lazy', join(this.#runDir, 'netns')]).catch(() => undefined);
+    // Namespaces of instances; they are gone already where the test's own was left.
+    for (const name of ['netns', 'mntns']) {
+      await run('umount', ['--lazy', join(this.#runDir, name)]).catch(() => undefined);
+    }
     await rm(this.#runDir, { recursive: true, force: true });
     await rm(this.#stateDir, { recursive: true, force: true });
   }

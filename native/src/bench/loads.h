@@ -3,6 +3,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <functional>
 #include <string>
 #include <vector>
 
@@ -74,7 +75,8 @@ struct StartOptions {
 /// Starts the command and prints the time from just before fork to its first right answer, then kills it.
 Result<void> RunStart(const StartOptions& options);
 /// The request and its answer over `link`, tried until the instance is there.
-Result<void> AskOnceOverLink(const StartOptions& options, const Target& target, uint64_t deadline_ns);
+Result<void> AskOnceOverLink(const StartOptions& options, const Target& target, uint64_t deadline_ns,
+                             const std::function<Result<void>()>& wait_for_listener);
 
 /// Prints the round trip of one cache line between two pinned cores, in nanoseconds (FACTS: it tells how near they
 /// are).

@@ -45,11 +45,16 @@ Result<link::LinkConnection*> ConnectTo(link::LinkClient& client, uint16_t port,
 
 }  // namespace
 
-Result<void> AskOnceOverLink(const StartOptions& options, const Target& target, uint64_t deadline_ns) {
+Result<void> AskOnceOverLink(const StartOptions& options, const Target& target, uint64_t deadline_ns,
+                             const std::function<Result<void>()>& wait_for_listener) {
   signal(SIGPIPE, SIG_IGN);  // the pipe that wakes an instance may have lost its reader
   const auto client = Attach(options, deadline_ns);
   if (!client) {
     return std::unexpected(client.error());
+  }
+  // Attached while the instance starts; asked for a connection not before it listens, as a gateway would do, which is told.
+  if (auto listens = wait_for_listener(); !listens) {
+    return listens;
   }
   const auto connection = ConnectTo(**client, target.port, deadline_ns);
   if (!connection) {

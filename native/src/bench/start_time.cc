@@ -1,11 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <fcntl.h>
 #include <linux/futex.h>
+#include <poll.h>
 #include <sched.h>
+#include <sys/inotify.h>
 #include <sys/mman.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
+#include <unistd.h>
 
 #include <cerrno>
 #include <csignal>
@@ -41,8 +44,30 @@ Result<const ControlBlock*> MapBlock(const std::string& path) {
   return static_cast<const ControlBlock*>(mapping);
 }
 
+// Tells of changes of a folder's files, so that who waits for one leaves the processors to the program that starts.
+class FolderWatch {
+ public:
+  explicit FolderWatch(const std::string& path) : fd_(inotify_init1(IN_CLOEXEC | IN_NONBLOCK)) {
+    const size_t slash = path.rfind('/');
+    const std::string folder = slash == std::string::npos ? "." : path.substr(0, slash + 1);
+    inotify_add_watch(fd_.get(), folder.c_str(), IN_CREATE | IN_MODIFY);
+  }
+
+  void Wait() const {
+    constexpr int kLimit_ms = 100;
+    pollfd state = {.fd = fd_.get(), .events = POLLIN, .revents = 0};
+    poll(&state, 1, kLimit_ms);
+    alignas(inotify_event) char events[4096];
+    while (read(fd_.get(), events, sizeof(events)) > 0) {
+    }
+  }
+
+ private:
+  UniqueFd fd_;
+};
+
 // The port that the instance behind `path` listens on; waits for the file and for the port.
-Result<Listener> WaitForPort(const std::string& path, uint64_t deadline_ns) {
+Result<Listener> WaitForPort(const std::string& path, const FolderWatch& watch, uint64_t deadline_ns) {
   const ControlBlock* block = nullptr;
   while (Now_ns() < deadline_ns) {
     if (block == nullptr) {
@@ -51,7 +76,9 @@ Result<Listener> WaitForPort(const std::string& path, uint64_t deadline_ns) {
         return std::unexpected(mapped.error());
       }
       block = *mapped;
-      sched_yield();
+      if (block == nullptr) {
+        watch.Wait();
+      }
       continue;
     }
     const uint32_t seen = block->listen_seq.load(std::memory_order_acquire);
@@ -112,6 +139,7 @@ Result<void> RunStart(const StartOptions& options) {
   if (!options.control_path.empty()) {
     unlink(options.control_path.c_str());
   }
+  const FolderWatch watch(options.control_path);
   const uint64_t begin_ns = Now_ns();
   const pid_t child = vfork();
   if (child == 0) {
@@ -121,31 +149,32 @@ Result<void> RunStart(const StartOptions& options) {
   if (child < 0) {
     return ErrnoError("vfork");
   }
-  Result<void> outcome;
   uint64_t asked_ns = begin_ns;
-  if (!options.link.empty()) {
-    // Over a link the port is known, and that nobody listens there yet is heard from the instance.
-    target->port = target->port == kAnyPort ? kLinkPort : target->port;
-  } else if (!options.control_path.empty()) {
-    const auto listener = WaitForPort(options.control_path, begin_ns + kDeadline_ns);
-    if (listener) {
+  uint64_t listening_ns = begin_ns;
+  const bool has_control = !options.control_path.empty();
+  const auto wait_for_listener = [&]() -> Result<void> {
+    if (has_control) {
+      const auto listener = WaitForPort(options.control_path, watch, begin_ns + kDeadline_ns);
+      if (!listener) {
+        return std::unexpected(listener.error());
+      }
       target->port = listener->port;
       asked_ns = listener->asked_at_ns;
-    } else {
-      outcome = std::unexpected(listener.error());
+      listening_ns = Now_ns();
     }
-  }
-  const uint64_t listening_ns = Now_ns();
-  if (outcome) {
-    outcome = options.link.empty() ? AskOnce(options, *target, begin_ns + kDeadline_ns)
-                                   : AskOnceOverLink(options, *target, begin_ns + kDeadline_ns);
+    return {};
+  };
+  Result<void> outcome;
+  if (options.link.empty()) {
+    outcome = wait_for_listener();
+    if (outcome) {
+      outcome = AskOnce(options, *target, begin_ns + kDeadline_ns);
+    }
+  } else {
+    target->port = target->port == kAnyPort ? kLinkPort : target->port;
+    outcome = AskOnceOverLink(options, *target, begin_ns + kDeadline_ns, wait_for_listener);
   }
   const uint64_t end_ns = Now_ns();
-  if (!options.link.empty() && !options.control_path.empty()) {
-    if (const auto block = MapBlock(options.control_path); block && *block != nullptr) {
-      asked_ns = (*block)->asked_at_ns.load(std::memory_order_relaxed);
-    }
-  }
   kill(child, SIGTERM);
   waitpid(child, nullptr, 0);
   if (!outcome) {
@@ -154,8 +183,7 @@ Result<void> RunStart(const StartOptions& options) {
   // "from_asked": without junction_run's own start, what a clone or a fork of it takes.
   std::printf("{\"first_answer_ns\":%llu,\"listening_ns\":%llu,\"from_asked_ns\":%llu}\n",
               static_cast<unsigned long long>(end_ns - begin_ns),
-              static_cast<unsigned long long>(
-                  options.control_path.empty() || !options.link.empty() ? 0 : listening_ns - begin_ns),
+              static_cast<unsigned long long>(has_control ? listening_ns - begin_ns : 0),
               static_cast<unsigned long long>(end_ns - asked_ns));
   return {};
 }

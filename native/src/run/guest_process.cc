@@ -27,7 +27,7 @@ extern char** environ;
 namespace junction {
 namespace {
 
-constexpr uint64_t kNamespaces = CLONE_NEWNS | CLONE_NEWPID | CLONE_NEWIPC | CLONE_NEWUTS;
+constexpr uint64_t kNamespaces = CLONE_NEWPID | CLONE_NEWIPC | CLONE_NEWUTS;
 constexpr int kFirstFreeFd = 3;
 
 // The v2 folder that the child can be born in, -1 if there is none: moving a process later costs an RCU grace period
@@ -240,7 +240,8 @@ Result<GuestProcess> StartGuest(const GuestPlan& plan) {
   const UniqueFd cgroup = OpenUnifiedCgroup(plan.cgroup_dirs);
   int pid_fd = -1;
   clone_args args{};
-  args.flags = kNamespaces | CLONE_PIDFD | (cgroup.valid() ? CLONE_INTO_CGROUP : 0);
+  args.flags = kNamespaces | CLONE_PIDFD | (cgroup.valid() ? CLONE_INTO_CGROUP : 0) |
+               (plan.mount_namespace.valid() ? 0 : CLONE_NEWNS);
   args.pidfd = reinterpret_cast<uint64_t>(&pid_fd);
   args.exit_signal = SIGCHLD;
   args.cgroup = cgroup.valid() ? static_cast<uint64_t>(cgroup.get()) : 0;

@@ -3,6 +3,7 @@
 
 #include <sys/types.h>
 
+#include <span>
 #include <string>
 #include <vector>
 
@@ -30,9 +31,10 @@ struct GuestPlan {
   ControlBlock* control = nullptr;   // shared with the host; nullptr: the child makes one that only the guest sees
   ControlSettings control_settings;  // for that one
   std::vector<std::string> cgroup_dirs;
-  BpfProgram filter;
+  std::span<const sock_filter> filter;
   bool has_patch_plans = false;  // at kGuestPlanPath
   NicDescriptors nic;            // valid geometry: the instance has a NIC, and a network namespace with nothing in it
+  UniqueFd mount_namespace;      // an empty one to begin with; invalid: the caller's
   UniqueFd network_namespace;    // that namespace; invalid: one is made
   std::vector<std::string> argv;
   std::vector<std::string> env;

@@ -19,11 +19,11 @@
 #include "run/guest_identity.h"
 #include "run/guest_process.h"
 #include "run/listen_watcher.h"
+#include "run/made_filters.h"
 #include "run/monitor.h"
 #include "run/running_instance.h"
 #include "run/seccomp_filter.h"
 #include "run/user_namespace.h"
-#include "uthread/address_map.h"
 
 namespace junction {
 namespace {
@@ -143,7 +143,7 @@ Result<void> ConfineMonitor() {
   if (auto kept = KeepOnlyKillCapability(); !kept) {
     return kept;
   }
-  return InstallSeccompFilter(BuildSeccompFilter(HostSyscalls(HostRole::kMonitor)), true);
+  return InstallSeccompFilter(MonitorFilter(), true);
 }
 
 // The thread that reports listening ports, if anybody wants to know.
@@ -251,16 +251,22 @@ Result<int> RunFromProgram(const JunctionConfig& config, const RunOptions& optio
   if (auto prepared = PrepareNic(config, options, monitor_plan, guest_plan); !prepared) {
     return std::unexpected(prepared.error());
   }
+  if (!options.mntns_path.empty()) {
+    guest_plan.mount_namespace.Reset(open(options.mntns_path.c_str(), O_RDONLY | O_CLOEXEC));
+    if (!guest_plan.mount_namespace.valid()) {
+      return ErrnoError(options.mntns_path);
+    }
+  }
   auto user_namespace = UserNamespace::Make({.first_host_id = options.uid_base});
   if (!user_namespace) {
     return std::unexpected(user_namespace.error());
   }
   guest_plan.root = PlanRoot(config, options, user_namespace->fd());
+  guest_plan.root.empty_namespace_fd = guest_plan.mount_namespace.get();
   guest_plan.control = control.block;
   guest_plan.control_settings = settings;
   guest_plan.cgroup_dirs = options.cgroup_dirs;
-  guest_plan.filter = BuildSeccompFilter(options.links ? GuestSyscallsWithNic() : HostSyscalls(HostRole::kGuest),
-                                         {kImageLow, kNearTrampolinesLow});
+  guest_plan.filter = GuestFilter(options.links.has_value());
   guest_plan.has_patch_plans = !options.plan_dir.empty();
   guest_plan.argv = options.program;
   guest_plan.env = std::move(*env);

@@ -8,6 +8,7 @@
 #include "base/read_file.h"
 #include "kernel/process/uproc.h"
 #include "loader/program.h"
+#include "run/empty_namespace.h"
 #include "run/guest_process.h"
 #include "run/instance_run.h"
 #include "run/junction_config.h"
@@ -55,6 +56,10 @@ int Run(int argc, char** argv) {
   junction::Result<int> status = 0;
   if (geteuid() != 0) {
     status = junction::PlainError("must be started as root: it makes an instance's sandbox");
+  } else if (!options->make_mntns.empty()) {
+    if (auto made = junction::MakeEmptyNamespace(options->make_mntns); !made) {
+      status = std::unexpected(made.error());
+    }
   } else if (!options->add_to.empty()) {
     status = junction::RunAddition(*options);
   } else if (auto config = ReadConfig(options->config_path); !config) {

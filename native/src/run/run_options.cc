@@ -192,6 +192,9 @@ constexpr Option kOptions[] = {
     {"netns", "FILE", false,
      "with --links: an empty network namespace for the instance's processes (default: a new one, which takes longer)",
      TakeAbsolutePath<&RunOptions::netns_path>},
+    {"mntns", "FILE", false,
+     "an empty mount namespace with a folder /stage to begin with (default: the caller's, emptied, which takes longer)",
+     TakeAbsolutePath<&RunOptions::mntns_path>},
     {"plan_dir", "DIR", false, "patch plans of the image's programs, made by junction_plan",
      TakeAbsolutePath<&RunOptions::plan_dir>},
     {"notify", "SOCKET", false, "unix stream socket that gets a line of JSON per life-cycle event",
@@ -212,13 +215,15 @@ constexpr Option kOptions[] = {
      TakeSwitch<&RunOptions::has_stats>},
     {"loglevel", "N", false, "0 (off) to 7 (all), over the configuration's log_level; nothing is logged by it yet",
      TakeLogLevel},
+    {"make_mntns", "FILE", false, "make FILE an empty mount namespace for --mntns, and exit",
+     TakeAbsolutePath<&RunOptions::make_mntns>},
     {"help", "", false, "print this and exit", TakeSwitch<&RunOptions::wants_help>},
 };
 
 // What a clone has of its template.
-constexpr std::string_view kTemplatesOwn[] = {"hostname", "chroot_path",       "env",   "env_file",   "uid",
-                                              "gid",      "uid_base",          "cwd",   "mount",      "host",
-                                              "plan_dir", "scratch_max_bytes", "netns", "resolv_conf"};
+constexpr std::string_view kTemplatesOwn[] = {"hostname", "chroot_path",       "env",   "env_file", "uid",
+                                              "gid",      "uid_base",          "cwd",   "mount",    "host",
+                                              "plan_dir", "scratch_max_bytes", "netns", "mntns",    "resolv_conf"};
 
 // What goes with a further program of an instance: all else is the instance's.
 constexpr std::string_view kAdditionsOwn[] = {"add_to", "attach", "cwd", "env", "env_file", "name", "notify"};
@@ -305,6 +310,12 @@ class ArgumentReader {
     if (options.wants_help) {
       return;
     }
+    if (!options.make_mntns.empty()) {
+      if (seen_.size() > 1 || !options.config_path.empty() || has_separator_) {
+        faults.push_back("--make_mntns goes alone");
+      }
+      return;
+    }
     if (!options.add_to.empty()) {
       CheckAddition();
     } else if (options.config_path.empty()) {
@@ -385,6 +396,7 @@ std::string RunHelp() {
   std::string text =
       "Usage: junction_run CONFIG [options] -- PROGRAM [ARGS...]\n"
       "       junction_run CONFIG --clone_of DIR [options]\n"
+      "       junction_run --make_mntns FILE\n"
       "       junction_run --add_to DIR [--attach] [--cwd DIR] [--env K=V] [--env_file FILE] -- PROGRAM [ARGS...]\n"
       "Runs PROGRAM as a Junction instance. CONFIG holds `key value` lines (Junction's format).\n\nOptions:\n";
   for (const Option& option : kOptions) {

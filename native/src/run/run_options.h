@@ -50,6 +50,7 @@ struct RunOptions {
   std::optional<uint32_t> links;  // the instance has a NIC, with an uplink and so many links
   std::string links_path;         // where peers attach; set if links is
   std::string netns_path;         // an empty network namespace; empty: one is made for each instance with a NIC
+  std::string mntns_path;         // an empty mount namespace to begin with; empty: the caller's own
   std::string plan_dir;           // empty: each start scans what it loads
   std::vector<std::string> cgroup_dirs;
   uint64_t log_max_bytes = 8 * 1024 * 1024;
@@ -58,6 +59,7 @@ struct RunOptions {
   bool has_stats = false;
   std::optional<uint32_t> log_level;  // overrides the configuration's
 
+  std::string make_mntns;  // make this --mntns file and end
   bool wants_help = false;
 };
 

@@ -168,6 +168,8 @@ TEST(RunOptions, AFurtherProgramHasFewOptions) {
 TEST(RunOptions, HelpNeedsNothingElse) {
   ASSERT_TRUE(ParseRunOptions({"--help"}).has_value());
   EXPECT_TRUE(ParseRunOptions({"-h", "--what"})->wants_help);
+  EXPECT_EQ(ParseRunOptions({"--make_mntns", "/n"})->make_mntns, "/n");
+  EXPECT_EQ(Faults({"c", "--make_mntns", "/n"}), std::vector<std::string>{"--make_mntns goes alone"});
   EXPECT_NE(RunHelp().find("--chroot_path DIR"), std::string::npos);
 }
 

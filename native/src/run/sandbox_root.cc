@@ -2,6 +2,7 @@
 #include "run/sandbox_root.h"
 
 #include <fcntl.h>
+#include <sched.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <unistd.h>
@@ -18,6 +19,8 @@ namespace {
 
 // Any folder that every Linux has and the set-up itself does not need; only our own mount namespace sees what is put there.
 constexpr char kStage[] = "/sys";
+// The same in an empty namespace.
+constexpr char kEmptyStage[] = "/stage";
 
 // Files of /proc that any user may read and that tell of the host what can be of use in an attack (addresses, the timing
 // of its devices, its start options). What only the host's root may read or write needs no hiding: the guest's root is
@@ -215,6 +218,21 @@ Result<void> MountBelowRoot(const RootPlan& plan, const OpenMounts& host_mounts,
   return plan.is_read_only ? SetMountAttributes(root_fd, MOUNT_ATTR_RDONLY) : Result<void>{};
 }
 
+// A copy, so that instances do not see each other's mounts. What was opened before stays open, wherever it is mounted.
+Result<void> EnterEmptyNamespace(int namespace_fd) {
+  if (setns(namespace_fd, CLONE_NEWNS) != 0 || unshare(CLONE_NEWNS) != 0) {
+    return ErrnoError("enter the empty mount namespace");
+  }
+  return {};
+}
+
+Result<void> ChrootTo(int root_fd) {
+  if (fchdir(root_fd) != 0 || chroot(".") != 0) {
+    return ErrnoError("change the root");
+  }
+  return {};
+}
+
 Result<void> PivotTo(int root_fd) {
   // "." as both arguments puts the old root onto the new one, from where it is unmounted (pivot_root(2), NOTES).
   if (fchdir(root_fd) != 0 || syscall(SYS_pivot_root, ".", ".") != 0 || umount2(".", MNT_DETACH) != 0) {
@@ -226,7 +244,8 @@ Result<void> PivotTo(int root_fd) {
 }  // namespace
 
 Result<void> EnterRoot(const RootPlan& plan, std::vector<std::string>& warnings) {
-  if (mount(nullptr, "/", nullptr, MS_REC | MS_PRIVATE, nullptr) != 0) {
+  const bool begins_empty = plan.empty_namespace_fd >= 0;
+  if (!begins_empty && mount(nullptr, "/", nullptr, MS_REC | MS_PRIVATE, nullptr) != 0) {
     return ErrnoError("private mounts");
   }
   const auto lower = OpenLower(plan, warnings);
@@ -247,7 +266,12 @@ Result<void> EnterRoot(const RootPlan& plan, std::vector<std::string>& warnings)
   if (auto made = MakeSandboxFiles(scratch->get(), plan); !made) {
     return made;
   }
-  if (auto attached = AttachMount(scratch->get(), AT_FDCWD, kStage); !attached) {
+  if (begins_empty) {
+    if (auto entered = EnterEmptyNamespace(plan.empty_namespace_fd); !entered) {
+      return entered;
+    }
+  }
+  if (auto attached = AttachMount(scratch->get(), AT_FDCWD, begins_empty ? kEmptyStage : kStage); !attached) {
     return attached;
   }
   if (fchdir(scratch->get()) != 0) {
@@ -263,7 +287,7 @@ Result<void> EnterRoot(const RootPlan& plan, std::vector<std::string>& warnings)
   if (sethostname(plan.hostname.data(), plan.hostname.size()) != 0) {
     return ErrnoError("set the host name");
   }
-  if (auto done = PivotTo(root->get()); !done) {
+  if (auto done = begins_empty ? ChrootTo(root->get()) : PivotTo(root->get()); !done) {
     return done;
   }
   if (chdir(plan.cwd.c_str()) != 0) {

@@ -16,7 +16,8 @@ struct RootPlan {
   bool is_read_only = false;
   uint64_t scratch_max_bytes = 0;
   uint32_t uid_base = 0;
-  int user_namespace_fd = -1;  // maps the image's owners
+  int user_namespace_fd = -1;   // maps the image's owners
+  int empty_namespace_fd = -1;  // a mount namespace to begin with (EnterRoot); -1: the caller's
   uint32_t core_limit = 1;
   std::string hostname;
   std::vector<HostOption> hosts;
@@ -31,14 +32,18 @@ struct RootPlan {
 };
 
 /// Builds the guest's file system in the calling process' own mount namespace and makes it the root; nothing of the
-/// host's is left but what the plan names. To be called as the host's root, as the first process of a new mount, pid and
-/// uts namespace, before any privilege is given up. Fills `warnings` with what could not be had but can be done without.
+/// host's is left but what the plan names. To be called as the host's root, as the first process of a new pid and uts namespace (and
+/// mount namespace, if the plan has no empty one), before any privilege is given up. Fills `warnings` with what could not be had but can be done without.
 ///
 /// One tmpfs (the scratch memory) holds all that is ours, in folders that are then put to their places:
 ///
 ///   upper, work   the writable half of the overlay over the image; /etc/hosts and the like are made in `upper`
 ///   lower, root   mount points: the id-mapped image, the overlay of both
 ///   dev, sys, tmp bound to the root's /dev, /sys (read-only), /tmp
+///
+/// With an empty namespace (its root is a read-only tmpfs with one folder, `stage`) the guest's is a copy of it, which has nothing of the
+/// host's to be taken off, and its root is changed by chroot alone: what lies behind it is that tmpfs and the scratch memory. Without, it is a
+/// copy of the host's, whose root is put away by pivot_root and an unmount; both ask Linux to look at all threads or to wait for all CPUs.
 Result<void> EnterRoot(const RootPlan& plan, std::vector<std::string>& warnings);
 
 }  // namespace junction

@@ -41,9 +41,19 @@ class SandboxTest : public testing::Test {
     dir_.Write("rootfs/data/secret.txt", "roots\n", 0600);
     config_ = dir_.Write("config", "runtime_kthreads 1\n");
     ASSERT_EQ(chmod(dir_.path().c_str(), 0755), 0);
+    ASSERT_EQ(Instance({JUNCTION_RUN, "--make_mntns", dir_.File("mntns")}, {}).Finish(), 0);
   }
 
+  void TearDown() override { umount2(dir_.File("mntns").c_str(), MNT_DETACH); }
+
+  // As junctiond starts them: from an empty mount namespace.
   std::unique_ptr<Instance> Start(const Args& options, const Args& probe, const Args& env = {}) const {
+    Args all = {"--mntns", dir_.File("mntns")};
+    all.insert(all.end(), options.begin(), options.end());
+    return StartFromHostMounts(all, probe, env);
+  }
+
+  std::unique_ptr<Instance> StartFromHostMounts(const Args& options, const Args& probe, const Args& env = {}) const {
     Args args = {JUNCTION_RUN, config_, "--chroot_path", dir_.File("rootfs")};
     args.insert(args.end(), options.begin(), options.end());
     args.insert(args.end(), {"--", "/bin/probe"});
@@ -118,6 +128,35 @@ TEST_F(SandboxTest, ShowsNothingOfTheHost) {
   EXPECT_EQ(Output({}, {"read", "/proc/cmdline"}), "");
   EXPECT_EQ(Output({}, {"write", "/proc/sys/kernel/core_pattern"}), "write /proc/sys/kernel/core_pattern: EACCES\n");
   EXPECT_EQ(Output({}, {"write", "/sys/new"}), "write /sys/new: EROFS\n");
+}
+
+TEST_F(SandboxTest, IsTheSameWhereItsMountsBeginWithTheHosts) {
+  const Args probes[] = {{"list", "/"},          {"list", "/.."},           {"list", "/proc/self/root/.."},
+                         {"list", "/dev"},       {"list", "/sys"},          {"stat", "/data/owned.txt"},
+                         {"stat", "/"},          {"write", "/tmp/new"},     {"write", "/dev/new"},
+                         {"read", "/proc/1/ns"}, {"read", "/proc/cmdline"}, {"refused"}};
+  for (const Args& probe : probes) {
+    const auto from_host = StartFromHostMounts({}, probe);
+    const auto from_nothing = Start({}, probe);
+    EXPECT_EQ(from_host->Finish(), from_nothing->Finish());
+    EXPECT_EQ(Lines(from_host->output), Lines(from_nothing->output)) << probe[0] << ' ' << probe.back();
+  }
+}
+
+TEST_F(SandboxTest, SeesItsOwnMountsOnly) {
+  for (const auto& instance :
+       {StartFromHostMounts({}, {"read", "/proc/self/mountinfo"}), Start({}, {"read", "/proc/self/mountinfo"})}) {
+    ASSERT_EQ(instance->Finish(), 0) << instance->errors;
+    for (const std::string& line : Lines(instance->output)) {
+      EXPECT_FALSE(Has(line, "/stage") || Has(line, " / /sys ") || Has(line, dir_.path())) << line;
+    }
+  }
+}
+
+TEST_F(SandboxTest, SaysWhatIsNoMountNamespace) {
+  const auto instance = StartFromHostMounts({"--mntns", "/etc/passwd"}, {"identity"});
+  EXPECT_EQ(instance->Finish(), 125);
+  EXPECT_TRUE(Has(instance->errors, "enter the empty mount namespace")) << instance->errors;
 }
 
 TEST_F(SandboxTest, SynthesisesWhatRuntimesRead) {

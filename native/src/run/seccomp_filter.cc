@@ -230,7 +230,7 @@ BpfProgram BuildSeccompFilter(std::span<const HostSyscall> rows, const CallerRan
   return program;
 }
 
-Result<void> InstallSeccompFilter(const BpfProgram& program, bool is_for_all_threads) {
+Result<void> InstallSeccompFilter(std::span<const sock_filter> program, bool is_for_all_threads) {
   const sock_fprog request = {.len = static_cast<uint16_t>(program.size()),
                               .filter = const_cast<sock_filter*>(program.data())};  // only read by Linux
   const unsigned flags = is_for_all_threads ? SECCOMP_FILTER_FLAG_TSYNC : 0;

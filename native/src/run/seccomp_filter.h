@@ -28,6 +28,6 @@ BpfProgram BuildSeccompFilter(std::span<const HostSyscall> rows, const CallerRan
 
 /// Puts the filter onto the calling thread, or onto all threads of the process. It cannot be taken off and outlives exec.
 /// Needs no_new_privs.
-Result<void> InstallSeccompFilter(const BpfProgram& program, bool is_for_all_threads);
+Result<void> InstallSeccompFilter(std::span<const sock_filter> program, bool is_for_all_threads);
 
 }  // namespace junction

@@ -20,6 +20,9 @@
 #include <cerrno>
 #include <cstring>
 
+#include "run/made_filters.h"
+#include "uthread/address_map.h"
+
 #include "base/test_files.h"
 #include "run/host_syscalls_document.h"
 
@@ -76,6 +79,17 @@ class GuestFilter : public testing::Test {
   }
   BpfProgram program_ = BuildSeccompFilter(HostSyscalls(HostRole::kGuest));
 };
+
+TEST(MadeFilters, AreThoseOfTheTables) {
+  const auto expect_same = [](std::span<const sock_filter> made, const BpfProgram& built) {
+    ASSERT_EQ(made.size(), built.size());
+    EXPECT_EQ(std::memcmp(made.data(), built.data(), made.size_bytes()), 0);
+  };
+  constexpr CallerRange kCallers = {kImageLow, kNearTrampolinesLow};
+  expect_same(MonitorFilter(), BuildSeccompFilter(HostSyscalls(HostRole::kMonitor)));
+  expect_same(::junction::GuestFilter(false), BuildSeccompFilter(HostSyscalls(HostRole::kGuest), kCallers));
+  expect_same(::junction::GuestFilter(true), BuildSeccompFilter(GuestSyscallsWithNic(), kCallers));
+}
 
 TEST(CallerRange, KillsWhoeverCallsFromElsewhere) {
   const BpfProgram program = BuildSeccompFilter(HostSyscalls(HostRole::kGuest), {0x70000000, 0x72000000});

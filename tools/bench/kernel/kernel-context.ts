@@ -8,12 +8,15 @@ import { promisify } from 'node:util';
 import type { BenchSettings } from '../bench.ts';
 import {
   cloneCommand,
+  dropNamespaces,
   instanceAddress,
   instanceCommand,
+  makeNamespaces,
   prepareFunctionImage,
   writeInstanceConfig,
   type InstanceCommand,
   type InstanceOptions,
+  type NodeNamespaces,
 } from '../instance-command.ts';
 import { present } from '../present.ts';
 import { freePort, stopper, waitUntilAccepts } from '../references.ts';
@@ -66,6 +69,7 @@ export class KernelBench {
   readonly programs: Programs;
   readonly rootfs: string;
   private readonly planFolder: string;
+  private readonly namespaces: NodeNamespaces;
   private readonly listenEvents: ListenEvents;
   private readonly controlFiles = new Set<string>();
   private readonly servers = new Set<RunningServer>();
@@ -75,12 +79,14 @@ export class KernelBench {
     programs: Programs,
     rootfs: string,
     planFolder: string,
+    namespaces: NodeNamespaces,
     listenEvents: ListenEvents,
   ) {
     this.settings = settings;
     this.programs = programs;
     this.rootfs = rootfs;
     this.planFolder = planFolder;
+    this.namespaces = namespaces;
     this.listenEvents = listenEvents;
   }
 
@@ -116,7 +122,15 @@ export class KernelBench {
     await run(join(root, 'native/build/release/junction_plan'), ['--out', planFolder, ...planned], {
       maxBuffer: 1 << 26,
     });
-    return new KernelBench(settings, programs, rootfs, planFolder, await ListenEvents.open(join(workFolder, 'events')));
+    const namespaces = await makeNamespaces(root, workFolder);
+    return new KernelBench(
+      settings,
+      programs,
+      rootfs,
+      planFolder,
+      namespaces,
+      await ListenEvents.open(join(workFolder, 'events')),
+    );
   }
 
   /** Runs a measuring program to its end; what it measured. */
@@ -206,6 +220,7 @@ export class KernelBench {
         ...options,
         environment: { ...plainEnvironment, ...options.environment },
         planFolder: this.planFolder,
+        namespaces: this.namespaces,
         notifySocket: this.listenEvents.path,
       },
       program,
@@ -218,6 +233,7 @@ export class KernelBench {
   async cleanUp(): Promise<void> {
     await Promise.all([...this.servers].map((server) => server.stop()));
     await this.listenEvents.close();
+    await dropNamespaces(this.namespaces);
     await Promise.all([...this.controlFiles].map((file) => rm(file, { force: true })));
   }
 }

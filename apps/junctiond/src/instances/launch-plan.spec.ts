@@ -47,6 +47,12 @@ describe('planLaunch', () => {
     expect(args).toContain('gateway=127.0.0.2');
   });
 
+  it('begins with the empty mount namespace where there is one', () => {
+    const { args } = planLaunch(recordFixture(), { ...context, mntnsFile: '/run/s/mntns' }, settings);
+    expect(args[args.indexOf('--mntns') + 1]).toBe('/run/s/mntns');
+    expect(planLaunch(recordFixture(), context, settings).args).not.toContain('--mntns');
+  });
+
   it('names patch plans where the image has them', () => {
     const { args } = planLaunch(recordFixture(), { ...context, plansDir: '/plans' }, settings);
     expect(args[args.indexOf('--plan_dir') + 1]).toBe('/plans');

@@ -2,6 +2,7 @@
 // From a record to a junction_run command line and its files; pure.
 import { type InstanceNetwork, type JunctionConfig, renderJunctionConfig } from '@junctiond/instance-model';
 
+import type { NamespaceFiles } from '../namespace-files.js';
 import { networkOf, type NetworkSettings, resolveHosts } from './instance-network.js';
 import type { InstancePlaces } from './instance-places.js';
 import type { GuestProcess, InstanceRecord } from './instance-record.js';
@@ -33,15 +34,13 @@ export function hostId(slot: number, guestId: number, uidBase: number): number {
   return uidBase + slot * IDS_PER_INSTANCE + guestId;
 }
 
-export interface LaunchContext {
+export interface LaunchContext extends NamespaceFiles {
   readonly places: InstancePlaces;
   readonly rootfsDir: string;
   /** Patch plans for the image's programs. */
   readonly plansDir?: string;
   readonly secretsDir: string;
   readonly cgroupDirs: readonly string[];
-  /** A file that is an empty network namespace; absent: junction_run makes one for each instance with a NIC. */
-  readonly netnsFile?: string;
 }
 
 export function planLaunch(record: InstanceRecord, context: LaunchContext, settings: LaunchSettings): LaunchPlan {
@@ -55,6 +54,7 @@ export function planLaunch(record: InstanceRecord, context: LaunchContext, setti
     ...['--hostname', spec.hostname],
     ...['--chroot_path', context.rootfsDir],
     ...(context.plansDir === undefined ? [] : ['--plan_dir', context.plansDir]),
+    ...(context.mntnsFile === undefined ? [] : ['--mntns', context.mntnsFile]),
     ...(spec.readOnlyRoot ? ['--read_only_root'] : []),
     ...['--env_file', places.envFile],
     ...['--uid', String(guest.uid), '--gid', String(guest.gid)],

@@ -11,6 +11,7 @@ import type { CgroupService } from '../cgroups/cgroup.service.js';
 import type { Clock } from '../clock.js';
 import { JunctiondError } from '../junctiond.error.js';
 import { lastLogTexts, lastTexts } from '../logs/last-lines.js';
+import type { NamespaceFiles } from '../namespace-files.js';
 import { REASON_LINES } from './exit-reason.js';
 import type { HostProcess, InstanceHost, ListeningPort, UprocLaunch } from './instance-host.js';
 import { type InstancePlaces, placesOf } from './instance-places.js';
@@ -35,8 +36,8 @@ export interface LocalHostParts {
   /** Path of junction_run. */
   readonly runBinary: string;
   readonly settings: LaunchSettings;
-  /** The empty network namespace for instances with a NIC, once there is one. */
-  netnsFile(): string | undefined;
+  /** Those that there are by now. */
+  namespaceFiles(): NamespaceFiles;
   readonly cgroups: CgroupService;
   readonly secrets: SecretsFolder;
   readonly records: RecordFiles;
@@ -258,13 +259,12 @@ export class LocalHost implements InstanceHost {
 
   #plan(record: InstanceRecord, places: InstancePlaces): LaunchPlan {
     const { cgroups, secrets, settings } = this.#parts;
-    const netnsFile = this.#parts.netnsFile();
     const context = {
       places,
       ...this.#parts.imageDirsOf(record.imageDigest),
       secretsDir: secrets.dirOf(record.spec.id),
       cgroupDirs: cgroups.dirsOf(record.spec.id),
-      ...(netnsFile === undefined ? {} : { netnsFile }),
+      ...this.#parts.namespaceFiles(),
     };
     return planLaunch(record, context, settings);
   }
