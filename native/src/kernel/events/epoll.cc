@@ -6,6 +6,7 @@
 
 #include <cerrno>
 
+#include "kernel/events/epoll_turns.h"
 #include "kernel/events/host_poller.h"
 #include "kernel/events/readiness.h"
 #include "kernel/guest/guest_memory.h"
@@ -112,6 +113,7 @@ void DeleteItem(EpollItem& item) {
     link = &(*link)->next_in_bucket;
   }
   *link = item.next_in_bucket;
+  SettleItem(item);
   item.ready_node.Unlink();
   item.file_node.Unlink();
   --epoll.item_count;
@@ -176,13 +178,16 @@ uint32_t CurrentEvents(EpollItem& item) {
   return IsHost(item) ? HostEvents(item) : PollFile(*item.file, item.fd) & Interest(item);
 }
 
-// The item has been reported: where it goes from here.
-void AfterReport(EpollItem& item, List& again) {
+// The item has been reported with these events: where it goes from here.
+void AfterReport(EpollItem& item, uint32_t events, List& again) {
   item.fresh = 0;
   if ((item.events & EPOLLONESHOT) != 0) {
     item.events &= kFlags;
   } else if ((item.events & EPOLLET) == 0) {
     again.PushBack(item.ready_node);
+  } else if ((events & EPOLLIN) != 0 && item.file->kind == FileKind::kNetSocket &&
+             item.file->host_type == SOCK_STREAM) {
+    BeginTurn(item);
   }
 }
 
@@ -301,6 +306,7 @@ int64_t ChangeEpollItem(EpollFile& epoll, File& file, int32_t fd, const epoll_ev
     return -EINVAL;
   }
   SetEvents(*item, event);
+  SettleItem(*item);
   item->ready_node.Unlink();
   const bool must_look = !IsHost(*item) || IsInDoubt(*item);
   item->fresh = 0;
@@ -340,7 +346,7 @@ int64_t HarvestEpoll(EpollFile& epoll, uint64_t events_address, int64_t max_even
       item.fresh = 0;
     } else if (Report(item, events, events_address + static_cast<uint64_t>(count) * sizeof(epoll_event))) {
       ++count;
-      AfterReport(item, again);
+      AfterReport(item, events, again);
     } else {
       epoll.ready.PushFront(*node);
       has_faulted = true;

@@ -24,6 +24,7 @@ struct EpollFile : File {
   EpollItem** buckets;  // by descriptor, chained; a power of two of them
   uint32_t bucket_count;
   uint32_t item_count;
+  uint32_t owed_count;       // items with is_owed
   uint32_t host_item_count;  // of host streams
   uint32_t poller_id;        // HostPollerId of the process that last made its poller watch all host items
   uint32_t visit;            // mark of the last walk over nested epolls that came by,
@@ -61,6 +62,7 @@ struct EpollItem {
   uint32_t events;  // as the guest wants them, flags too; without kAskedEvents and errors while a one-shot is spent
   uint64_t data;
   uint32_t fresh;  // host streams: edges since the last report (host_poller.cc)
+  bool is_owed;    // reported readable, and nobody has read since (epoll_turns.h)
   ListNode ready_node;
   ListNode file_node;
   EpollItem* next_in_bucket;

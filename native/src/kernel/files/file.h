@@ -8,6 +8,7 @@
 #include <cstdint>
 
 #include "base/list.h"
+#include "kernel/files/read_turn.h"
 #include "kernel/guest/guest_buffer.h"
 #include "uthread/wait_queue.h"
 
@@ -61,6 +62,7 @@ struct File {
       status_flags;  // O_ACCMODE, O_NONBLOCK, O_APPEND, O_DIRECT, O_ASYNC …: F_GETFL; for host files only O_NONBLOCK of streams is kept here
   WaitQueue wait;    // woken with the events that may have come to hold; epoll and poll wait here too
   List epoll_items;  // who watches it (epoll.cc): removed with the last reference
+  ReadTurn turn;     // of TCP sockets of the instance's own stack
   uint64_t inode;    // st_ino, and the number in /proc/self/fd of pipes and sockets
 
   // host streams

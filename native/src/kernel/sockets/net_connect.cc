@@ -4,6 +4,7 @@
 #include <netinet/in.h>
 #include <poll.h>
 
+#include "kernel/events/epoll_turns.h"
 #include "kernel/sockets/net_address.h"
 #include "kernel/sockets/net_socket.h"
 #include "kernel/sockets/socket_call.h"
@@ -295,6 +296,7 @@ int64_t AcceptNet(NetSocket& socket, uint32_t flags, AddressBytes& address, uint
     return -EOPNOTSUPP;
   }
   net::TcpSocket* tcp = nullptr;
+  SettleTurn(socket.file);
   if (const int64_t error = AwaitConnection(socket, tcp); error != 0) {
     return error;
   }

@@ -3,6 +3,7 @@
 // allocation here. A bad address of the guest leaves the queues as they are.
 #include <poll.h>
 
+#include "kernel/events/epoll_turns.h"
 #include "kernel/process/uproc.h"
 #include "kernel/sockets/net_control.h"
 #include "kernel/sockets/net_socket.h"
@@ -59,6 +60,9 @@ int64_t SendAll(NetSocket& socket, SocketMessage& message) {
   }
   FlushNet();
   const auto sent = static_cast<int64_t>(message.data.done() - done_before);
+  if (sent != 0) {
+    socket.file.turn.NoteWrite();
+  }
   return sent != 0 ? sent : result;
 }
 
@@ -122,6 +126,19 @@ int64_t CheckReceive(const NetSocket& socket, const SocketMessage& message) {
   return message.Has(MSG_OOB) ? -EINVAL : 0;  // no urgent byte is kept apart (RFC 6093, 3.1)
 }
 
+// The read budget (files/read_turn.h): true if this read is answered EAGAIN although bytes are there, and all who watch are told again that
+// they are. Only for readers of whom an edge is all they wait for; a peek, or a read that wants more than there may be, is not in turns.
+bool PassesTurn(NetSocket& socket, const SocketMessage& message) {
+  File& file = socket.file;
+  if (!file.turn.is_over() || !file.is_nonblocking() || message.Has(MSG_PEEK) || message.Has(MSG_WAITALL) ||
+      net::Readable_bytes(*socket.tcp) == 0 || !MustPassTurn(file)) {
+    return false;
+  }
+  file.turn.Begin();
+  file.wait.Wake(POLLIN);
+  return true;
+}
+
 }  // namespace
 
 int64_t SendStream(NetSocket& socket, SocketMessage& message) {
@@ -149,7 +166,11 @@ int64_t ReceiveStream(NetSocket& socket, SocketMessage& message) {
   SocketDeadline deadline(socket.file.receive_timeout_ns);
   bool has_polled = false;
   StreamRead read;
+  SettleTurn(socket.file);
   while (true) {
+    if (read.copied == 0 && PassesTurn(socket, message)) {
+      return -EAGAIN;
+    }
     TakeBytes(socket, message, read);
     const bool is_full = message.data.size() == 0 && (size != 0 || net::Readable_bytes(*socket.tcp) != 0);
     if (is_full || read.is_over || read.copied >= target) {
@@ -167,7 +188,12 @@ int64_t ReceiveStream(NetSocket& socket, SocketMessage& message) {
     }
   }
   if (read.copied != 0) {
+    if (!message.Has(MSG_PEEK)) {
+      socket.file.turn.NoteRead();
+    }
     FlushNet();  // a window update may be worth it
+  } else {
+    socket.file.turn.Begin();
   }
   if (wants_message && read.copied > 0) {
     WriteStreamControl(socket, message);

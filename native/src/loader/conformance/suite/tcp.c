@@ -409,6 +409,142 @@ static void* send_much(void* fd) {
   return NULL;
 }
 
+static int int_ioctl(int fd, unsigned long request) {
+  int value = -1;
+  EXPECT_OK(ioctl(fd, request, &value));
+  return value;
+}
+
+/* Connections whose clients ([0]) have sent several requests of one byte each at once; an epoll watches the servers' ends ([1]). */
+enum { kPeers = 8, kRequests = 5 };
+
+static int watch_busy_peers(int fds[kPeers][2], uint32_t events) {
+  const int epoll = epoll_create1(0);
+  EXPECT_OK(epoll);
+  for (int i = 0; i < kPeers; ++i) {
+    make_connection(fds[i]);
+    set_nonblocking(fds[i][1]);
+    struct epoll_event event = {.events = events, .data = {.u32 = (uint32_t)i}};
+    EXPECT_OK(epoll_ctl(epoll, EPOLL_CTL_ADD, fds[i][1], &event));
+    EXPECT_EQ(send(fds[i][0], "requests", kRequests, 0), kRequests);
+  }
+  return epoll;
+}
+
+static int answer_one(int fd) {
+  char byte;
+  const ssize_t got = recv(fd, &byte, 1, 0);
+  if (got == -1) {
+    EXPECT(errno == EAGAIN);
+    return 0;
+  }
+  EXPECT_EQ(got, 1);
+  EXPECT_EQ(send(fd, &byte, 1, 0), 1);
+  return 1;
+}
+
+/* Whoever reads until EAGAIN and then waits hears of all that is left, even where a read leaves the turn to others. */
+CASE(edge_readers_answer_all_requests_of_all_peers) {
+  int fds[kPeers][2];
+  int answered[kPeers] = {0};
+  int total = 0;
+  const int epoll = watch_busy_peers(fds, EPOLLIN | EPOLLOUT | EPOLLRDHUP | EPOLLET);
+  while (total < kPeers * kRequests) {
+    struct epoll_event events[kPeers];
+    const int count = epoll_wait(epoll, events, kPeers, -1);
+    EXPECT(count > 0);
+    for (int i = 0; i < count; ++i) {
+      const uint32_t peer = events[i].data.u32;
+      while ((events[i].events & EPOLLIN) != 0 && answer_one(fds[peer][1])) {
+        ++answered[peer];
+        ++total;
+      }
+    }
+  }
+  for (int i = 0; i < kPeers; ++i) {
+    EXPECT_EQ(answered[i], kRequests);
+    char answers[kRequests];
+    EXPECT_EQ(recv(fds[i][0], answers, kRequests, MSG_WAITALL), kRequests);
+    EXPECT_EQ(memcmp(answers, "requests", kRequests), 0);
+  }
+}
+
+/* Nobody would tell these readers a second time, or they ask before they read: what is there is what they get. */
+CASE(readers_without_edges_get_what_is_there) {
+  const uint32_t kinds[] = {EPOLLIN, EPOLLIN | EPOLLET | EPOLLONESHOT, EPOLLOUT | EPOLLET};
+  for (size_t kind = 0; kind < COUNT_OF(kinds); ++kind) {
+    int fds[kPeers][2];
+    struct epoll_event events[kPeers];
+    const int epoll = watch_busy_peers(fds, kinds[kind]);
+    for (int i = 0; i < kPeers; ++i) {
+      while (int_ioctl(fds[i][1], FIONREAD) < kRequests) {
+        EXPECT_EQ(wait_for_events(fds[i][1], POLLIN), POLLIN);
+      }
+    }
+    EXPECT_EQ(epoll_wait(epoll, events, kPeers, -1), kPeers);
+    for (int i = 0; i < kPeers; ++i) {
+      for (int request = 0; request < kRequests; ++request) {
+        EXPECT_EQ(answer_one(fds[i][1]), 1);
+      }
+      EXPECT_EQ(answer_one(fds[i][1]), 0);
+      close(fds[i][0]);
+      close(fds[i][1]);
+    }
+    close(epoll);
+  }
+}
+
+/* A look at what is there, and a read that wants it whole, are not turned away either. */
+CASE(an_edge_reader_peeks_and_takes_all_after_an_answer) {
+  int fds[kPeers][2];
+  char bytes[kRequests];
+  watch_busy_peers(fds, EPOLLIN | EPOLLET);
+  for (int i = 0; i < kPeers; ++i) {
+    while (int_ioctl(fds[i][1], FIONREAD) < kRequests) {
+      EXPECT_EQ(wait_for_events(fds[i][1], POLLIN), POLLIN);
+    }
+    EXPECT_EQ(answer_one(fds[i][1]), 1);
+    EXPECT_EQ(recv(fds[i][1], bytes, sizeof(bytes), MSG_PEEK), kRequests - 1);
+    EXPECT_EQ(recv(fds[i][1], bytes, kRequests - 1, MSG_WAITALL), kRequests - 1);
+    EXPECT_EQ(memcmp(bytes, "equests", kRequests - 1), 0);
+  }
+}
+
+static int (*busy_peers)[2];
+
+/* Asks its peers in turn again as soon as they have answered. */
+static void* keep_asking(void* exchanges) {
+  for (int round = 0; round < (int)(intptr_t)exchanges; ++round) {
+    for (int i = 0; i < kPeers; ++i) {
+      char byte;
+      EXPECT_EQ(recv(busy_peers[i][0], &byte, 1, 0), 1);
+      EXPECT_EQ(send(busy_peers[i][0], "r", 1, 0), 1);
+    }
+  }
+  return NULL;
+}
+
+/* Clients in another thread that are never without a request: none is left without an answer. */
+CASE(busy_peers_are_all_served) {
+  enum { kExchanges = 200 };
+  int fds[kPeers][2];
+  int total = 0;
+  const int epoll = watch_busy_peers(fds, EPOLLIN | EPOLLET);
+  busy_peers = fds;
+  const pthread_t client = thread_start(keep_asking, (void*)(intptr_t)kExchanges);
+  while (total < kPeers * (kRequests + kExchanges)) {
+    struct epoll_event events[kPeers];
+    const int count = epoll_wait(epoll, events, kPeers, -1);
+    EXPECT(count > 0);
+    for (int i = 0; i < count; ++i) {
+      while (answer_one(fds[events[i].data.u32][1])) {
+        ++total;
+      }
+    }
+  }
+  thread_join(client);
+}
+
 CASE(a_megabyte_arrives_in_order) {
   int fds[2];
   static char buffer[30000];
