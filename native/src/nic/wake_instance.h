@@ -38,9 +38,15 @@ inline bool WakeSleeper(std::atomic<uint32_t>& word, int event_fd) {
   }
 }
 
+/// What a peer does after it rang.
+enum class Ringer : uint8_t {
+  kPolls,   // looks for the answer on its CPU, which the instance had better leave
+  kSleeps,  // works on, or sleeps until it is rung in turn
+};
+
 /// Tells the instance to look at its rings and ports, if it sleeps; whether it did.
-inline bool WakeInstance(NicHeader& header, int instance_event_fd) {
-  if (header.instance_doorbell.load(std::memory_order_relaxed) != kAwake) {
+inline bool WakeInstance(NicHeader& header, int instance_event_fd, Ringer ringer) {
+  if (ringer == Ringer::kPolls && header.instance_doorbell.load(std::memory_order_relaxed) != kAwake) {
     header.ringer_cpu.store(static_cast<uint32_t>(sched_getcpu() + 1), std::memory_order_relaxed);
   }
   if (!WakeSleeper(header.instance_doorbell, instance_event_fd)) {
