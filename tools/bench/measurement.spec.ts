@@ -8,7 +8,15 @@ describe('measurement', () => {
   it('takes quantiles of unsorted samples and refuses none', () => {
     expect(quantile([5, 1, 3, 2, 4], 0.5)).toBe(3);
     expect(quantile([5, 1, 3, 2, 4], 0.99)).toBe(5);
+    expect(quantile([5, 1, 3, 2, 4], 0)).toBe(1);
     expect(() => quantile([], 0.5)).toThrow(RangeError);
+  });
+
+  it('takes the nearest rank, not the greatest of 100 samples for their p99', () => {
+    const samples = Array.from({ length: 100 }, (_, i) => i + 1);
+    expect(quantile(samples, 0.99)).toBe(99);
+    expect(quantile(samples, 0.5)).toBe(50);
+    expect(quantile(samples, 1)).toBe(100);
   });
 
   it('takes the ratio per round, so that a round in which both are slow does not count twice', () => {

@@ -26,13 +26,16 @@ export interface Result {
   readonly holds: boolean;
 }
 
-/** The value below which the share `q` (0..1) of the samples lies; samples need not be sorted and may not be empty. */
+/**
+ * The smallest sample that at least the share `q` (0..1) of the samples does not exceed (nearest rank: the p99 of 100 is the 99th, not the
+ * greatest); samples need not be sorted and may not be empty.
+ */
 export function quantile(samples: readonly number[], q: number): number {
   if (samples.length === 0) {
     throw new RangeError('quantile of no samples');
   }
   const sorted = [...samples].sort((a, b) => a - b);
-  return present(sorted[Math.min(sorted.length - 1, Math.floor(q * sorted.length))], 'a sample');
+  return present(sorted[Math.max(0, Math.ceil(q * sorted.length) - 1)], 'a sample');
 }
 
 export function median(samples: readonly number[]): number {

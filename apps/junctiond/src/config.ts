@@ -59,10 +59,10 @@ export const junctiondConfig = defineConfig({
     }),
     spinningKthreads: integer({
       env: 'JUNCTION_JUNCTIOND_SPINNING_KTHREADS',
-      default: 1,
+      default: 0,
       min: 0,
       max: 4096,
-      doc: 'Kthreads of an instance with a NIC that may poll for a foreseen request before they sleep; 0 = none.',
+      doc: '0 = before it sleeps an instance polls up to 0.5 ms for a request that is foreseen to come by then; else up to 10 ms, for machines with cores to spare.',
     }),
     defaultCoreLimit: integer({
       env: 'JUNCTION_JUNCTIOND_DEFAULT_CORES',

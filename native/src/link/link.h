@@ -66,6 +66,7 @@ class Link {
   std::atomic<uint32_t>& doorbell() const {
     return attachment_.view().header().ports[attachment_.answer().port].peer_doorbell;
   }
+  const std::atomic<uint32_t>& instance_cpu() const { return attachment_.view().header().instance_cpu; }
   bool HasFrames() const;
   bool is_broken() const;
 

@@ -164,7 +164,7 @@ bool LinkClient::Wait(int timeout_ms) {
   const uint64_t begin_ns = Now_ns();
   const uint64_t end_ns = begin_ns + static_cast<uint64_t>(timeout_ms) * 1'000'000;
   uint64_t now_ns = begin_ns;
-  while (!stack_->HasFrames() && now_ns - begin_ns < spin_ns_) {
+  while (!stack_->HasFrames() && now_ns - begin_ns < spin_ns_ && !stack_->SharesCpu()) {
     sched_yield();
     now_ns = Now_ns();
   }

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "link/link_stack.h"
 
+#include <sched.h>
 #include <sys/random.h>
 
 #include <algorithm>
@@ -138,6 +139,17 @@ void LinkStack::Use(Link& link) {
 bool LinkStack::HasFrames() const {
   for (ListNode* node = active_.first(); node != nullptr; node = active_.Next(node)) {
     if (Link::Of(node).HasFrames()) {
+      return true;
+    }
+  }
+  return false;
+}
+
+bool LinkStack::SharesCpu() const {
+  const auto own = static_cast<uint32_t>(sched_getcpu() + 1);
+  for (ListNode* node = active_.first(); node != nullptr; node = active_.Next(node)) {
+    const Link& link = Link::Of(node);
+    if (link.users_ > 0 && link.instance_cpu().load(std::memory_order_relaxed) == own) {
       return true;
     }
   }

@@ -60,6 +60,9 @@ class LinkStack {
 
   /// A look at the active links: may Poll find something?
   bool HasFrames() const;
+  /// True if an instance that a request is in flight to says that it runs on this thread's CPU: polling would keep it from answering. A hint,
+  /// and no more than that from a hostile one: its peer sleeps where it could have polled.
+  bool SharesCpu() const;
   /// Takes frames in, at most kBudget a link so that others have their turn, and runs what timers are due. How many frames.
   uint32_t Poll(uint64_t now_ns);
   /// Sends what there is to send and wakes instances that sleep.

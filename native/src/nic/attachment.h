@@ -5,7 +5,7 @@
 //
 //   peer -> monitor   AttachRequest
 //   monitor -> peer   AttachAnswer, and if status is 0 by SCM_RIGHTS: the NIC's memfd (sealed), the write end of the pipe that wakes
-//                     the instance (kInPoller), the read end of the pipe by which the instance wakes this port's peer
+//                     the instance (kInPoller), the eventfd by which the instance wakes this port's peer
 //
 // The connection is the lease: while it is open the port is the peer's alone; when it closes, however its holder ended, the monitor
 // bumps the port's generation and wakes the instance, which resets what went over it (but for the uplink, whose connections live on
@@ -68,7 +68,7 @@ class NicAttachment {
   const AttachAnswer& answer() const { return answer_; }
   /// Readable (EPOLLHUP) once the monitor is gone, and with it the instance.
   int lease_fd() const { return lease_.get(); }
-  /// Readable when the instance rang: the read end of a pipe, non-blocking. DrainEvents on waking.
+  /// Readable when the instance rang. An open file that the instance has too: never read it, but DrainEvents on waking.
   int peer_event_fd() const { return peer_event_.get(); }
   /// Takes the instance's rings off peer_event_fd.
   void DrainEvents() const;

@@ -72,9 +72,10 @@ struct Ring {
 };
 
 /// What a doorbell word says of its owner.
-inline constexpr uint32_t kAwake = 0;     // looks at its rings by itself
-inline constexpr uint32_t kInFutex = 1;   // sleeps in FUTEX_WAIT on the word: store kAwake, FUTEX_WAKE
-inline constexpr uint32_t kInPoller = 2;  // sleeps in epoll or poll: store kAwake, write to its event pipe
+inline constexpr uint32_t kAwake = 0;    // looks at its rings by itself
+inline constexpr uint32_t kInFutex = 1;  // sleeps in FUTEX_WAIT on the word: store kAwake, FUTEX_WAKE
+inline constexpr uint32_t kInPoller =
+    2;  // sleeps in epoll or poll: store kAwake, write 8 bytes (1) to its pipe or eventfd
 
 /// The parts of a port that are common to its queue pairs.
 struct NicPort {
@@ -101,9 +102,11 @@ struct NicHeader {
   std::atomic<uint32_t>
       active_queue_pairs;  // peers steer flows to queue pairs below it (rss.h); written by the instance, 0 counts as 1
   std::atomic<uint64_t> instance_rings;  // times that a peer rang; relaxed
-  // 1 + the host CPU from which a peer that polls rang last, 0 = none since the instance looked. Relaxed: a hint to be elsewhere.
-  std::atomic<uint32_t> ringer_cpu;
-  uint8_t reserved1[44];
+  // 1 + the host CPU from which a peer that polls sent last, and on which the instance took frames in last; 0 = none yet. Relaxed: hints not to poll
+  // for the other one where that keeps it from running.
+  std::atomic<uint32_t> peer_cpu;
+  std::atomic<uint32_t> instance_cpu;
+  uint8_t reserved1[40];
 
   NicPort ports[kMaxNicPorts];
 };

@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
-// Read first: memfd_create(2), pipe(2), fcntl(2) on seals.
+// Read first: memfd_create(2), pipe(2), eventfd(2), fcntl(2) on seals.
 #include "nic/nic_memory.h"
 
 #include <fcntl.h>
+#include <sys/eventfd.h>
 #include <sys/mman.h>
 #include <unistd.h>
 
@@ -14,6 +15,12 @@ namespace junction {
 namespace {
 
 constexpr int kSeals = F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL;
+
+bool MakeEvent(PeerEvent& event) {
+  event.sleeper.Reset(eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC));
+  event.waker.Reset(fcntl(event.sleeper.get(), F_DUPFD_CLOEXEC, 0));
+  return event.waker.valid();
+}
 
 bool MakeEvent(EventPipe& event) {
   int fds[2];
@@ -49,7 +56,7 @@ Result<NicMemory> NicMemory::Make(const NicGeometry& geometry, const NicSettings
     has_events = MakeEvent(made.peer_events_[port]);
   }
   if (!has_events) {
-    return ErrnoError("NIC: event pipes");
+    return ErrnoError("NIC: event descriptors");
   }
   NicHeader& header = made.header();
   header.version = kNicVersion;

@@ -9,11 +9,19 @@
 
 namespace junction {
 
-/// A pipe whose bytes mean "wake up". Not an eventfd: whoever holds one can make it block for all others (F_SETFL, and a full count),
-/// whereas each end of a pipe has flags of its own.
+/// A pipe whose bytes wake the instance. Not an eventfd: the instance could make that block for those who write to it (F_SETFL and a full
+/// count), whereas each end of a pipe has flags of its own.
 struct EventPipe {
   UniqueFd sleeper;
   UniqueFd waker;
+};
+
+/// What wakes a port's peer: an eventfd. To read from it never blocks either (DrainEvent), and its wake-up leaves the sleeper where it ran. A pipe's
+/// (wake_up_interruptible_sync_poll in the host) pulls it to the waker's CPU, as if the waker were about to sleep: there the instance, which
+/// goes on or spins, and its peer then take turns.
+struct PeerEvent {
+  UniqueFd sleeper;
+  UniqueFd waker;  // the same open file
 };
 
 /// A new NIC: its memory and event descriptors, made before the instance starts, which inherits them. Only the header's page is mapped here.
@@ -46,7 +54,7 @@ class NicMemory {
   uint8_t* page_ = nullptr;
   UniqueFd memory_;
   EventPipe instance_event_;
-  EventPipe peer_events_[kMaxNicPorts];
+  PeerEvent peer_events_[kMaxNicPorts];
 };
 
 }  // namespace junction

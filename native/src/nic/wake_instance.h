@@ -5,6 +5,7 @@
 #include <linux/futex.h>
 #include <sched.h>
 #include <sys/syscall.h>
+#include <sys/uio.h>
 #include <unistd.h>
 
 #include <climits>
@@ -14,14 +15,16 @@
 
 namespace junction {
 
-/// Empties the read end of an event pipe, but for what a hostile waker has put there beyond a page: that wakes again.
+/// Takes the wake-ups off a port's eventfd. Never blocks, whatever the instance did to the flags of the open file that it shares
+/// (RWF_NOWAIT, preadv2(2)).
 inline void DrainEvent(int fd) {
-  char bytes[4096];
-  [[maybe_unused]] const ssize_t size = read(fd, bytes, sizeof(bytes));
+  uint64_t count;
+  const iovec all = {.iov_base = &count, .iov_len = sizeof(count)};
+  [[maybe_unused]] const ssize_t size = preadv2(fd, &all, 1, -1, RWF_NOWAIT);
 }
 
-/// Wakes whoever sleeps on a doorbell word in the way that the word says. At most one host call; any thread. Never blocks: a full
-/// pipe wakes its reader anyway.
+/// Wakes whoever sleeps on a doorbell word in the way that the word says. At most one host call; any thread. Never blocks: of a full
+/// pipe the reader is awake, and an eventfd does not fill up.
 inline bool WakeSleeper(std::atomic<uint32_t>& word, int event_fd) {
   switch (ShouldRing(word)) {
     case kAwake:
@@ -31,8 +34,8 @@ inline bool WakeSleeper(std::atomic<uint32_t>& word, int event_fd) {
       syscall(SYS_futex, &word, FUTEX_WAKE, INT_MAX, nullptr, nullptr, 0);
       return true;
     default: {
-      const char byte = 1;
-      [[maybe_unused]] const ssize_t written = write(event_fd, &byte, sizeof(byte));
+      const uint64_t one = 1;
+      [[maybe_unused]] const ssize_t written = write(event_fd, &one, sizeof(one));
       return true;
     }
   }
@@ -46,8 +49,9 @@ enum class Ringer : uint8_t {
 
 /// Tells the instance to look at its rings and ports, if it sleeps; whether it did.
 inline bool WakeInstance(NicHeader& header, int instance_event_fd, Ringer ringer) {
-  if (ringer == Ringer::kPolls && header.instance_doorbell.load(std::memory_order_relaxed) != kAwake) {
-    header.ringer_cpu.store(static_cast<uint32_t>(sched_getcpu() + 1), std::memory_order_relaxed);
+  const auto cpu = static_cast<uint32_t>(sched_getcpu() + 1);
+  if (ringer == Ringer::kPolls && header.peer_cpu.load(std::memory_order_relaxed) != cpu) {
+    header.peer_cpu.store(cpu, std::memory_order_relaxed);
   }
   if (!WakeSleeper(header.instance_doorbell, instance_event_fd)) {
     return false;

@@ -52,24 +52,15 @@ bool WasWoken(const Kthread& kthread) {
   return kthread.park_word.load(std::memory_order_acquire) != 0 || HasNews(kthread);
 }
 
-// The host CPU that this runs on (the per-CPU segment's limit, as the vDSO's getcpu reads it), at most kMostCpus - 1.
-constexpr uint32_t kMostCpus = 1024;
-uint32_t OwnCpu() {
-  constexpr uint32_t kCpuSegment = 0x7b;
-  uint32_t limit;
-  __asm__ volatile("lsl %1, %0" : "=r"(limit) : "r"(kCpuSegment) : "cc");
-  return (limit & 0xfff) % kMostCpus;
-}
-
 // Both ends of a link on one CPU wait for each other's time slice: whoever spins keeps the other from answering. A wake-up tends to put the
 // sleeper where the waker runs, so it leaves, if there is another CPU: to all the others for a moment, which moves it, then to wherever.
 // Not more often than the host itself balances its CPUs.
 constexpr uint64_t kStay_ns = 4'000'000;
-void LeaveCpuOfRinger(NetKeeper& net) {
-  const uint32_t ringer = net.ringer_cpu->exchange(0, std::memory_order_relaxed);
-  if (ringer == 0 || ringer - 1 != OwnCpu()) {
+void LeaveCpuOfPeer(NetKeeper& net) {
+  if (!net.shares_cpu() || !g_uthread_hooks.has_net_news()) {
     return;
   }
+  const uint32_t shared = OwnCpu();
   const uint64_t now_ns = MonotonicNow_ns();
   if (now_ns - net.moved_at_ns < kStay_ns) {
     return;
@@ -82,11 +73,12 @@ void LeaveCpuOfRinger(NetKeeper& net) {
   uint64_t others[kMostCpus / 64];
   uint64_t any = 0;
   for (uint32_t i = 0; i < kMostCpus / 64; ++i) {
-    others[i] = i == (ringer - 1) / 64 ? all[i] & ~(1ULL << ((ringer - 1) % 64)) : all[i];
+    others[i] = i == shared / 64 ? all[i] & ~(1ULL << (shared % 64)) : all[i];
     any |= others[i];
   }
   if (any != 0 && HostCall(SYS_sched_setaffinity, 0, sizeof(others), others) == 0) {
     HostCall(SYS_sched_setaffinity, 0, sizeof(all), all);
+    net.has_moved = true;
   }
 }
 
@@ -107,7 +99,7 @@ void ParkOnDoorbell(Kthread& kthread, uint64_t timeout_ns, const timespec* timeo
     }
   }
   DisarmDoorbell(net);
-  LeaveCpuOfRinger(net);
+  LeaveCpuOfPeer(net);
 }
 
 // Host wait until somebody wakes this kthread or the nearest timer is due. Kernel lock not held.
@@ -147,7 +139,8 @@ bool MaySpin(Kthread& kthread) {
   if (kthread.keeps_net.load(std::memory_order_relaxed) != 0) {
     // Even with one core: the frames come from another one. net_keeper.h has the reasons for and against.
     const NetKeeper& net = Arena().net;
-    return net.spin_ns != 0 && net.predictor.ShouldSpin() && MonotonicNow_ns() - net.last_frames_ns < net.spin_ns;
+    return net.spin_ns != 0 && net.predictor.ShouldSpin() && !net.shares_cpu() &&
+           MonotonicNow_ns() - net.last_frames_ns < net.SpinLimit_ns();
   }
   if (kthread.group->kthread_limit < 2 || kthread.parks_in_poller) {
     return false;
@@ -169,11 +162,17 @@ enum class SpinResult : uint8_t {
 // Between two looks at the clock pass a few hundred nanoseconds, unless the host runs somebody else.
 constexpr uint64_t kDescheduled_ns = 100'000;
 
+// Until when a spin that MaySpin allows may go on. Kernel lock held.
+uint64_t SpinEnd_ns(const Kthread& kthread) {
+  const NetKeeper& net = Arena().net;
+  return kthread.keeps_net.load(std::memory_order_relaxed) != 0 ? net.last_frames_ns + net.SpinLimit_ns()
+                                                                : MonotonicNow_ns() + kSpin_ns;
+}
+
 // Not a hit: the kthread has to park. Kernel lock not held.
-SpinResult Spin(Kthread& kthread, uint64_t deadline_ns) {
+SpinResult Spin(Kthread& kthread, uint64_t latest_ns, uint64_t deadline_ns) {
   const bool keeps_net = kthread.keeps_net.load(std::memory_order_relaxed) != 0;
   uint64_t now_ns = MonotonicNow_ns();
-  const uint64_t latest_ns = keeps_net ? Arena().net.last_frames_ns + Arena().net.spin_ns : now_ns + kSpin_ns;
   const uint64_t end_ns = deadline_ns < latest_ns ? deadline_ns : latest_ns;
   bool has_news = false;
   bool is_contended = false;
@@ -200,7 +199,7 @@ void LearnFromSpin(Kthread& kthread, SpinResult result) {
   if (kthread.keeps_net.load(std::memory_order_relaxed) != 0) {
     SpinPredictor& predictor = Arena().net.predictor;
     if (was_hit) {
-      predictor.Hit();
+      predictor.Hit(MonotonicNow_ns() - Arena().net.last_frames_ns);
     } else if (result == SpinResult::kContended) {
       predictor.Contended();
     } else if (result == SpinResult::kVain) {
@@ -259,9 +258,10 @@ void Idle(Kthread& kthread) {
   // A signal that came before park_word was cleared has left its mark here.
   const bool has_news = HasNews(kthread);
   const bool spins = !has_news && MaySpin(kthread);
+  const uint64_t spin_end_ns = spins ? SpinEnd_ns(kthread) : 0;
   kthread.is_spinning.store(spins ? 1 : 0, std::memory_order_relaxed);
   UnlockKernel();
-  const SpinResult spin = spins ? Spin(kthread, deadline_ns) : SpinResult::kVain;
+  const SpinResult spin = spins ? Spin(kthread, spin_end_ns, deadline_ns) : SpinResult::kVain;
   const bool parks = !has_news && spin != SpinResult::kHit && spin != SpinResult::kOwnTimer;
   if (parks) {
     ParkOnHost(kthread, deadline_ns);
@@ -524,10 +524,9 @@ void TakeWakes(Kthread& self, WakeBatch& batch) {
 }
 
 void MakeWakes(Kthread& self, const WakeBatch& batch) {
-  const uint8_t byte = 0;
+  const uint64_t one = 1;
   for (uint32_t i = 0; i < batch.ring_count; ++i) {
-    HostCall(SYS_write, batch.ring_fds[i], &byte,
-             sizeof(byte));  // never blocks; of a pipe that is full the reader is awake
+    HostCall(SYS_write, batch.ring_fds[i], &one, sizeof(one));  // to an eventfd: never blocks, as nobody adds more
   }
   self.rings.store(0, std::memory_order_release);
   for (uint32_t i = 0; i < batch.count; ++i) {

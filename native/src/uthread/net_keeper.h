@@ -16,23 +16,35 @@
 
 #include "base/control_block.h"
 #include "base/never.h"
+#include "uthread/host_cpu.h"
 
 namespace junction {
 
 struct Kthread;
 struct UthreadGroup;
 
-/// Predicts whether the next frame comes within a spin. A spin that ends just before the frame is worse than none, so it is made only while
-/// the last gaps between frames were short, and after each vain one more short gaps have to come first.
+/// Predicts whether the next frame comes within a spin, and how long that may be. A spin that ends just before the frame is worse than none,
+/// so it is made only while the last gaps between frames were short, and after each vain one more short gaps have to come first. One that
+/// goes on for long after the usual gap is as bad: the host may have put the very thread that is to send the frame behind it on this CPU.
 class SpinPredictor {
  public:
   /// What a wake-up may add to a gap that was slept through.
   static constexpr uint64_t kWake_ns = 100'000;
   static constexpr uint32_t kMostVain = 8;
+  /// The least limit: what a peer takes that wakes another thread first.
+  static constexpr uint64_t kLeastSpin_ns = 50'000;
 
   bool ShouldSpin() const { return short_gaps_needed_ == 0; }
-  /// Frames came within a spin.
-  void Hit() { vain_ = short_gaps_needed_ = 0; }
+  /// How long after the last frames a spin may go on, at most `most_ns`.
+  uint64_t Limit_ns(uint64_t most_ns) const {
+    const uint64_t limit_ns = kLeastSpin_ns + 2 * usual_gap_ns_;
+    return limit_ns < most_ns ? limit_ns : most_ns;
+  }
+  /// Frames came within a spin, `gap_ns` behind the last ones.
+  void Hit(uint64_t gap_ns) {
+    vain_ = short_gaps_needed_ = 0;
+    Learn(gap_ns);
+  }
   /// A spin ended without any.
   void Vain() {
     vain_ = vain_ < kMostVain ? vain_ + 1 : vain_;
@@ -40,16 +52,33 @@ class SpinPredictor {
   }
   /// Somebody else ran on this CPU during the spin: it takes from others what they need.
   void Contended() { vain_ = short_gaps_needed_ = kMostVain; }
+  /// The keeper left the CPU that it shared with its peer: what spins were worth there says nothing of here.
+  void Moved() { vain_ = short_gaps_needed_ = 0; }
   /// Frames came after a sleep, `gap_ns` behind the last ones.
   void Slept(uint64_t gap_ns, uint64_t spin_ns) {
     if (gap_ns >= spin_ns + kWake_ns) {
       short_gaps_needed_ = vain_ > 0 ? vain_ : 1;
-    } else if (short_gaps_needed_ > 0) {
+      return;
+    }
+    if (short_gaps_needed_ > 0) {
       --short_gaps_needed_;
+    }
+    if (gap_ns < spin_ns) {
+      Learn(gap_ns);
     }
   }
 
  private:
+  // Up fast and down slowly: a request may come in several frames, and the long gaps are the ones to bridge.
+  void Learn(uint64_t gap_ns) {
+    if (gap_ns > usual_gap_ns_) {
+      usual_gap_ns_ += (gap_ns - usual_gap_ns_) / 4;
+    } else {
+      usual_gap_ns_ -= (usual_gap_ns_ - gap_ns) / 16;
+    }
+  }
+
+  uint64_t usual_gap_ns_ = 0;
   uint32_t short_gaps_needed_ = 1;
   uint32_t vain_ = 0;  // in a row
 };
@@ -58,15 +87,17 @@ class SpinPredictor {
 struct NetKeeper {
   static constexpr uint64_t kUsualSpin_ns = 500'000;
 
-  std::atomic<uint32_t>* doorbell;    // NicHeader::instance_doorbell; null: no NIC
-  std::atomic<uint32_t>* ringer_cpu;  // NicHeader::ringer_cpu
-  uint64_t moved_at_ns;               // when a keeper last left the CPU of who had rung
-  Kthread* keeper;                    // parked, or about to; null: nobody
-  UthreadGroup* worker;               // whom the frames were for that were taken in last; null: nobody in particular
-  uint64_t deadline_ns;               // the stack's next timer; kNever
-  Kthread* timer_keeper;              // parked no longer than to kept_deadline_ns; null: nobody
+  std::atomic<uint32_t>* doorbell;  // NicHeader::instance_doorbell; null: no NIC
+  std::atomic<uint32_t>* peer_cpu;  // NicHeader::peer_cpu
+  std::atomic<uint32_t>* own_cpu;   // NicHeader::instance_cpu
+  uint64_t moved_at_ns;             // when a keeper last left the CPU of who had rung
+  bool has_moved;                   // since then no frames were taken in
+  Kthread* keeper;                  // parked, or about to; null: nobody
+  UthreadGroup* worker;             // whom the frames were for that were taken in last; null: nobody in particular
+  uint64_t deadline_ns;             // the stack's next timer; kNever
+  Kthread* timer_keeper;            // parked no longer than to kept_deadline_ns; null: nobody
   uint64_t kept_deadline_ns;
-  uint64_t spin_ns;         // so long after the last frames a keeper may look before it parks
+  uint64_t spin_ns;         // so long after the last frames a keeper may look at most before it parks
   uint64_t last_frames_ns;  // when frames were last taken in
   bool has_slept;           // since then a keeper has parked
   SpinPredictor predictor;
@@ -74,12 +105,24 @@ struct NetKeeper {
   UthreadGroup* woken;  // somebody of it was woken by them, preferably of the group that polls
 
   bool exists() const { return doorbell != nullptr; }
+  /// Who sent the last frames did so from this CPU: looking for the next ones would keep it from sending them.
+  bool shares_cpu() const { return peer_cpu->load(std::memory_order_relaxed) == OwnCpu() + 1; }
+  /// So long after the last frames a keeper may look now.
+  uint64_t SpinLimit_ns() const { return predictor.Limit_ns(spin_ns); }
   void NoteFrames(uint64_t now_ns) {
     if (has_slept) {
       predictor.Slept(now_ns - last_frames_ns, spin_ns);
       has_slept = false;
     }
+    if (has_moved) {
+      predictor.Moved();
+      has_moved = false;
+    }
     last_frames_ns = now_ns;
+    const uint32_t cpu = OwnCpu() + 1;
+    if (own_cpu->load(std::memory_order_relaxed) != cpu) {
+      own_cpu->store(cpu, std::memory_order_relaxed);
+    }
   }
   /// True if nobody who sleeps would see to the stack's next timer in time.
   bool has_unkept_deadline() const {

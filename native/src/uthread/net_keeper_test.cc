@@ -2,6 +2,7 @@
 #include "uthread/net_keeper.h"
 
 #include <gtest/gtest.h>
+#include <sched.h>
 
 #include "nic/doorbell.h"
 #include "uthread/uthread.h"
@@ -9,11 +10,26 @@
 namespace junction {
 namespace {
 
+cpu_set_t OwnAffinity() {
+  cpu_set_t all;
+  EXPECT_EQ(sched_getaffinity(0, sizeof(all), &all), 0);
+  return all;
+}
+
+void PinToOwnCpu() {
+  cpu_set_t one;
+  CPU_ZERO(&one);
+  CPU_SET(sched_getcpu(), &one);
+  ASSERT_EQ(sched_setaffinity(0, sizeof(one), &one), 0);
+}
+
 // Two processes, the first with two kthreads; all awake and idle.
 class NetKeeperTest : public testing::Test {
  protected:
   NetKeeperTest() {
     net_.doorbell = &doorbell_;
+    net_.peer_cpu = &peer_cpu_;
+    net_.own_cpu = &own_cpu_;
     net_.deadline_ns = kNever;
     Enter(a1_, a_);
     Enter(a2_, a_);
@@ -38,6 +54,8 @@ class NetKeeperTest : public testing::Test {
   void RunsGuestCode(Kthread& kthread) { kthread.current = reinterpret_cast<Uthread*>(this); }
 
   std::atomic<uint32_t> doorbell_ = kAwake;
+  std::atomic<uint32_t> peer_cpu_ = 0;
+  std::atomic<uint32_t> own_cpu_ = 0;
   NetKeeper net_{};
   UthreadGroup a_{}, b_{};
   Kthread a1_{}, a2_{}, b1_{};
@@ -186,7 +204,7 @@ TEST(SpinPredictorTest, SpinsOnlyAfterAShortGap) {
   EXPECT_FALSE(predictor.ShouldSpin());
   predictor.Slept(kSpin_ns, kSpin_ns);
   EXPECT_TRUE(predictor.ShouldSpin());
-  predictor.Hit();
+  predictor.Hit(10'000);
   EXPECT_TRUE(predictor.ShouldSpin());
 }
 
@@ -203,7 +221,7 @@ TEST(SpinPredictorTest, EachVainSpinInARowAsksForOneMoreShortGap) {
     }
     EXPECT_EQ(gaps, std::min(vain, SpinPredictor::kMostVain));
   }
-  predictor.Hit();
+  predictor.Hit(10'000);
   predictor.Vain();
   predictor.Slept(10'000, kSpin_ns);
   EXPECT_TRUE(predictor.ShouldSpin());
@@ -233,6 +251,54 @@ TEST(SpinPredictorTest, ContentionAsksForTheMostShortGapsAtOnce) {
     predictor.Slept(0, kSpin_ns);
   }
   EXPECT_TRUE(predictor.ShouldSpin());
+}
+
+TEST(SpinPredictorTest, AMoveForgivesWhatSpinsWereWorthBefore) {
+  SpinPredictor predictor;
+  predictor.Contended();
+  predictor.Moved();
+  EXPECT_TRUE(predictor.ShouldSpin());
+}
+
+TEST(SpinPredictorTest, ASpinGoesOnForTwiceTheUsualGapAndABit) {
+  SpinPredictor predictor;
+  EXPECT_EQ(predictor.Limit_ns(500'000), SpinPredictor::kLeastSpin_ns);
+  for (int i = 0; i < 100; ++i) {
+    predictor.Hit(20'000);
+  }
+  EXPECT_NEAR(static_cast<double>(predictor.Limit_ns(500'000)), 50'000 + 2 * 20'000, 100);
+  for (int i = 0; i < 100; ++i) {
+    predictor.Slept(300'000, 500'000);
+  }
+  EXPECT_EQ(predictor.Limit_ns(500'000), 500'000U);
+  EXPECT_EQ(predictor.Limit_ns(100'000), 100'000U);
+}
+
+TEST(SpinPredictorTest, TheLimitGrowsFasterThanItShrinksAndLongSleepsDoNotCount) {
+  SpinPredictor predictor;
+  predictor.Hit(100'000);
+  const uint64_t grown_ns = predictor.Limit_ns(500'000);
+  EXPECT_EQ(grown_ns, SpinPredictor::kLeastSpin_ns + 2 * 25'000);
+  predictor.Hit(0);
+  EXPECT_GT(predictor.Limit_ns(500'000), grown_ns - 10'000);
+  const uint64_t before_ns = predictor.Limit_ns(10'000'000);
+  predictor.Slept(550'000, 500'000);  // no longer than a spin and a wake-up: a short gap, but how short nobody knows
+  predictor.Slept(5'000'000, 500'000);
+  EXPECT_EQ(predictor.Limit_ns(10'000'000), before_ns);
+}
+
+TEST_F(NetKeeperTest, SaysWhereItTookFramesInAndKnowsWhenTheirSenderIsThereToo) {
+  const cpu_set_t before = OwnAffinity();
+  PinToOwnCpu();
+  net_.NoteFrames(1'000'000);
+  EXPECT_EQ(own_cpu_.load(), OwnCpu() + 1);
+  EXPECT_EQ(OwnCpu(), static_cast<uint32_t>(sched_getcpu()));
+  EXPECT_FALSE(net_.shares_cpu());
+  peer_cpu_.store(OwnCpu() + 1);
+  EXPECT_TRUE(net_.shares_cpu());
+  peer_cpu_.store(OwnCpu() + 2);
+  EXPECT_FALSE(net_.shares_cpu());
+  ASSERT_EQ(sched_setaffinity(0, sizeof(before), &before), 0);
 }
 
 TEST_F(NetKeeperTest, AGapCountsFromFramesToFramesAndOnlyIfSomebodySlept) {

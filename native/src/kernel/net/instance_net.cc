@@ -223,7 +223,8 @@ void Announce(InstanceNet& instance) {
   ShowQueuePairs(instance);
   NetKeeper keeper{};
   keeper.doorbell = &MappedNic(instance.geometry).header().instance_doorbell;
-  keeper.ringer_cpu = &MappedNic(instance.geometry).header().ringer_cpu;
+  keeper.peer_cpu = &MappedNic(instance.geometry).header().peer_cpu;
+  keeper.own_cpu = &MappedNic(instance.geometry).header().instance_cpu;
   keeper.deadline_ns = kNever;
   keeper.spin_ns = SpinTime_ns();
   Arena().net = keeper;

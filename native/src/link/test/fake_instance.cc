@@ -322,8 +322,8 @@ void FakeInstance::Resume() {
 }
 
 void FakeInstance::RingPeer(uint32_t port) {
-  const char byte = 1;
-  [[maybe_unused]] const ssize_t written = write(nic_.descriptors().peer_events[port], &byte, sizeof(byte));
+  const uint64_t one = 1;
+  [[maybe_unused]] const ssize_t written = write(nic_.descriptors().peer_events[port], &one, sizeof(one));
 }
 
 bool FakeInstance::SendRaw(uint32_t port, const std::string& frame) {
