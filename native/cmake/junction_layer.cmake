@@ -26,7 +26,8 @@ function(junction_library name)
   target_link_libraries(${name} PUBLIC junction_flags ${ARG_LINKS})
 endfunction()
 
-# junction_test(<name> SOURCES <files...> [LINKS <targets...>]): one GoogleTest program; each case is a ctest.
+# junction_test(<name> SOURCES <files...> [LINKS <targets...>]): one GoogleTest program; each case is a ctest with the
+# program's name as its label.
 function(junction_test name)
   cmake_parse_arguments(ARG "" "" "SOURCES;LINKS" ${ARGN})
   if(NOT BUILD_TESTING)
@@ -34,5 +35,5 @@ function(junction_test name)
   endif()
   add_executable(${name} ${ARG_SOURCES})
   target_link_libraries(${name} PRIVATE ${ARG_LINKS} GTest::gtest_main junction_flags)
-  gtest_discover_tests(${name} DISCOVERY_TIMEOUT 60 PROPERTIES TIMEOUT 120)
+  gtest_discover_tests(${name} DISCOVERY_TIMEOUT 60 PROPERTIES TIMEOUT 120 LABELS ${name})
 endfunction()

@@ -34,8 +34,10 @@ const firstUidBase = 0x70000000;
 const uidRange = 65536;
 const uidRanges = 1024;
 let instances = 0;
-/** Of every instance of a bench: nothing routes there, links are point to point. */
+/** Of every instance of a bench: on the host nothing routes there, links are point to point. */
 export const instanceAddress = '192.168.127.2';
+/** The network of the instance's uplink, in a bench that has one. */
+export const uplinkRange = '192.168.127.0/24';
 
 /** A root file system with nothing but the function at /aes. */
 export async function prepareFunctionImage(folder: string, binary: string): Promise<string> {
@@ -112,10 +114,29 @@ export function instanceCommand(
   };
 }
 
+export type CloneOptions = Pick<InstanceOptions, 'instanceFolder' | 'links'>;
+
 /** The command line of a warm clone of the idle instance with this folder. */
-export function cloneCommand(root: string, config: string, templateFolder: string): InstanceCommand {
+export function cloneCommand(
+  root: string,
+  config: string,
+  templateFolder: string,
+  options: CloneOptions = {},
+): InstanceCommand {
   const { controlFile } = nextInstance();
-  return { controlFile, command: [runner(root), config, '--clone_of', templateFolder, '--control', controlFile] };
+  return {
+    controlFile,
+    command: [
+      runner(root),
+      config,
+      '--clone_of',
+      templateFolder,
+      ...(options.instanceFolder === undefined ? [] : ['--instance_dir', options.instanceFolder]),
+      ...(options.links === undefined ? [] : ['--links', options.links.toString()]),
+      '--control',
+      controlFile,
+    ],
+  };
 }
 
 function runner(root: string): string {

@@ -42,10 +42,18 @@ export function loadBinary(root: string): string {
 export class LoadClient {
   private readonly binary: string;
   private readonly payload: Payload;
+  private readonly prefix: readonly string[];
 
-  constructor(binary: string, payload: Payload) {
+  /** `prefix`: a command that runs another one, with its arguments. */
+  constructor(binary: string, payload: Payload, prefix: readonly string[] = []) {
     this.binary = binary;
     this.payload = payload;
+    this.prefix = prefix;
+  }
+
+  /** The same client, run by another command. */
+  under(prefix: readonly string[]): LoadClient {
+    return new LoadClient(this.binary, this.payload, prefix);
   }
 
   /** Nanoseconds of each of `count` requests, one after the other over one connection. */
@@ -116,7 +124,8 @@ export class LoadClient {
   }
 
   private async run(verb: string, args: readonly string[], environment?: NodeJS.ProcessEnv): Promise<unknown> {
-    const child = spawn(this.binary, [verb, ...args], { stdio: ['ignore', 'pipe', 'pipe'], env: environment });
+    const [program = this.binary, ...words] = [...this.prefix, this.binary, verb, ...args];
+    const child = spawn(program, words, { stdio: ['ignore', 'pipe', 'pipe'], env: environment });
     const output = { stdout: '', stderr: '' };
     child.stdout.setEncoding('utf8').on('data', (text: string) => (output.stdout += text));
     child.stderr.setEncoding('utf8').on('data', (text: string) => (output.stderr += text));

@@ -187,6 +187,8 @@ NicAttachment::~NicAttachment() {
 
 void NicAttachment::DrainEvents() const { DrainEvent(peer_event_.get()); }
 
-bool NicAttachment::RingInstance() const { return WakeInstance(view_.header(), instance_event_.get()); }
+bool NicAttachment::RingInstance(Ringer ringer) const {
+  return WakeInstance(view_.header(), instance_event_.get(), ringer);
+}
 
 }  // namespace junction

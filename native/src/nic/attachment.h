@@ -18,6 +18,7 @@
 #include "base/error.h"
 #include "base/unique_fd.h"
 #include "nic/nic_layout.h"
+#include "nic/wake_instance.h"
 
 namespace junction {
 
@@ -73,7 +74,7 @@ class NicAttachment {
   void DrainEvents() const;
   /// Tells the instance that there are frames, if it sleeps. At most one host call, never blocks. The process must ignore SIGPIPE: there may be
   /// no instance any more. Whether it slept.
-  bool RingInstance() const;
+  bool RingInstance(Ringer ringer = Ringer::kPolls) const;
 
  private:
   NicView view_;

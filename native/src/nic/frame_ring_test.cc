@@ -115,14 +115,15 @@ TEST_F(FrameRing, AllSlotsFillAndDrain) {
   EXPECT_TRUE(producer_.is_drained());
 }
 
-TEST_F(FrameRing, ThreeLargestFramesFit) {
-  for (uint8_t i = 0; i < 3; ++i) {
+TEST_F(FrameRing, FifteenOfTheLargestFramesFit) {
+  constexpr uint8_t kCount = 15;
+  for (uint8_t i = 0; i < kCount; ++i) {
     ASSERT_TRUE(Send(kMaxFrame_bytes, i));
   }
-  EXPECT_FALSE(Send(kMaxFrame_bytes, 3));
+  EXPECT_FALSE(Send(kMaxFrame_bytes, kCount));
   Expect(kMaxFrame_bytes, 0);
-  EXPECT_TRUE(Send(kMaxFrame_bytes, 3)) << "the first one's room, around the end";
-  for (uint8_t i = 1; i < 4; ++i) {
+  EXPECT_TRUE(Send(kMaxFrame_bytes, kCount)) << "the first one's room, around the end";
+  for (uint8_t i = 1; i <= kCount; ++i) {
     Expect(kMaxFrame_bytes, i);
   }
 }

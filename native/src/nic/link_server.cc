@@ -162,13 +162,13 @@ void LinkServer::Grant(UniqueFd connection, uint32_t port) {
     return;
   }
   leases_[port] = std::move(connection);
-  WakeInstance(nic_->header(), nic_->instance_waker());
+  WakeInstance(nic_->header(), nic_->instance_waker(), Ringer::kSleeps);
 }
 
 void LinkServer::EndLease(uint32_t port) {
   leases_[port].Reset();
   nic_->header().ports[port].generation.store(++generations_[port], std::memory_order_release);
-  WakeInstance(nic_->header(), nic_->instance_waker());
+  WakeInstance(nic_->header(), nic_->instance_waker(), Ringer::kSleeps);
 }
 
 bool LinkServer::SendAnswer(int connection, int32_t status, uint32_t port) const {

@@ -34,15 +34,15 @@
 namespace junction {
 
 inline constexpr uint64_t kNicMagic = 0x3143494e544e434aULL;  // "JCNTNIC1" in little endian
-inline constexpr uint32_t kNicVersion = 1;
+inline constexpr uint32_t kNicVersion = 2;
 inline constexpr uint32_t kMaxNicPorts = 8;
 inline constexpr uint32_t kMaxQueuePairs = 64;
 inline constexpr uint32_t kUplinkPort = 0;
 inline constexpr uint32_t kMaxStaticNeighbours = 64;
 
-inline constexpr uint32_t kRingSlots = 256;              // a power of two
-inline constexpr uint32_t kRingData_bytes = 256 * 1024;  // holds the largest frame three times over
-inline constexpr uint32_t kRingHead_bytes = 8192;        // the Ring itself, in whole pages
+inline constexpr uint32_t kRingSlots = 256;               // a power of two
+inline constexpr uint32_t kRingData_bytes = 1024 * 1024;  // 15 of the largest frames: a batch that pays for its wake-up
+inline constexpr uint32_t kRingHead_bytes = 8192;         // the Ring itself, in whole pages
 inline constexpr uint32_t kRingSize_bytes = kRingHead_bytes + kRingData_bytes;
 
 /// One frame in a ring. Written by the producer before it publishes `Ring::tail`.
@@ -102,7 +102,7 @@ struct NicHeader {
   std::atomic<uint32_t>
       active_queue_pairs;  // peers steer flows to queue pairs below it (rss.h); written by the instance, 0 counts as 1
   std::atomic<uint64_t> instance_rings;  // times that a peer rang; relaxed
-  // 1 + the host CPU from which a peer sent last, and on which the instance took frames in last; 0 = none yet. Relaxed: hints not to poll
+  // 1 + the host CPU from which a peer that polls sent last, and on which the instance took frames in last; 0 = none yet. Relaxed: hints not to poll
   // for the other one where that keeps it from running.
   std::atomic<uint32_t> peer_cpu;
   std::atomic<uint32_t> instance_cpu;

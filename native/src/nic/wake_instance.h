@@ -41,10 +41,16 @@ inline bool WakeSleeper(std::atomic<uint32_t>& word, int event_fd) {
   }
 }
 
+/// What a peer does after it rang.
+enum class Ringer : uint8_t {
+  kPolls,   // looks for the answer on its CPU, which the instance had better leave
+  kSleeps,  // works on, or sleeps until it is rung in turn
+};
+
 /// Tells the instance to look at its rings and ports, if it sleeps; whether it did.
-inline bool WakeInstance(NicHeader& header, int instance_event_fd) {
+inline bool WakeInstance(NicHeader& header, int instance_event_fd, Ringer ringer) {
   const auto cpu = static_cast<uint32_t>(sched_getcpu() + 1);
-  if (header.peer_cpu.load(std::memory_order_relaxed) != cpu) {
+  if (ringer == Ringer::kPolls && header.peer_cpu.load(std::memory_order_relaxed) != cpu) {
     header.peer_cpu.store(cpu, std::memory_order_relaxed);
   }
   if (!WakeSleeper(header.instance_doorbell, instance_event_fd)) {

@@ -30,7 +30,7 @@ inline constexpr uint64_t kArenaLow = 0x2f0000000000;
 inline constexpr uint64_t kArenaSize_bytes = 0x1000000000;  // 64 GiB of addresses; pages come as they are used
 inline constexpr uint64_t kControlBlockAddress = kArenaLow + kArenaSize_bytes;
 inline constexpr uint64_t kNicAddress = 0x2f2000000000;
-inline constexpr uint64_t kNicMax_bytes = 0x20000000;  // more than the largest geometry needs
+inline constexpr uint64_t kNicMax_bytes = 0x80000000;  // more than the largest geometry needs
 inline constexpr uint64_t kKernelAreaLow = kArenaLow;
 inline constexpr uint64_t kKernelAreaHigh = kNicAddress + kNicMax_bytes;
 

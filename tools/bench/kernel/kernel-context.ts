@@ -14,6 +14,7 @@ import {
   makeNamespaces,
   prepareFunctionImage,
   writeInstanceConfig,
+  type CloneOptions,
   type InstanceCommand,
   type InstanceOptions,
   type NodeNamespaces,
@@ -43,6 +44,8 @@ export interface RunningServer {
   readonly url: string;
   /** Where to attach to the instance's NIC, if it has one. */
   readonly linkPath?: string;
+  /** The instance's control block, if it is one. */
+  readonly controlFile?: string;
   /** The program's process, or junction_run's monitor above the instance's. */
   readonly pid: number;
   stop(): Promise<void>;
@@ -157,7 +160,7 @@ export class KernelBench {
     const port = contestant.instanceCores === undefined ? await freePort() : 8080;
     const environment = { ...options.environment, PORT: port.toString() };
     const inInstance = contestant.instanceCores !== undefined;
-    const { command } = await this.commandOf(contestant, program, { ...options, environment });
+    const { command, controlFile } = await this.commandOf(contestant, program, { ...options, environment });
     const child = spawn(present(command[0], 'a program'), command.slice(1), {
       env: inInstance ? plainEnvironment : { ...plainEnvironment, ...environment },
       stdio: ['ignore', 'ignore', 'inherit'],
@@ -175,6 +178,7 @@ export class KernelBench {
         ...(hasNic && options.instanceFolder !== undefined
           ? { linkPath: join(options.instanceFolder, 'links.sock') }
           : {}),
+        ...(controlFile === undefined ? {} : { controlFile }),
         pid,
         stop: async () => {
           this.servers.delete(server);
@@ -196,9 +200,10 @@ export class KernelBench {
       : this.startServer(contestant, ['/aes'], { ...options, chrootPath: this.rootfs });
   }
 
-  async cloneOf(templateFolder: string): Promise<InstanceCommand> {
+  /** A clone of a template with a NIC needs a folder and links of its own. */
+  async cloneOf(templateFolder: string, options: CloneOptions = {}): Promise<InstanceCommand> {
     const config = await writeInstanceConfig(this.settings.workFolder, 1);
-    const clone = cloneCommand(this.settings.root, config, templateFolder);
+    const clone = cloneCommand(this.settings.root, config, templateFolder, options);
     this.controlFiles.add(clone.controlFile);
     return clone;
   }

@@ -17,6 +17,7 @@ const milli = 1e6;
 const mostMb = 1.5;
 const mostSlower = 1.1;
 const startsARound = 3;
+const templateRequests = 300;
 // Go's runtime tidies up for some seconds after its last request.
 const settleMs = 8000;
 
@@ -25,6 +26,7 @@ export async function measureDensity(context: NetworkContext): Promise<Lines> {
   const raw: Record<string, Series[]> = {};
   await measureIdleCrowd(context, results, raw);
   await measureStarts(context, results, raw);
+  await measureClones(context, results, raw);
   return { results, raw };
 }
 
@@ -81,4 +83,40 @@ async function measureStarts(context: NetworkContext, results: Result[], raw: Re
   const label = 'start of the Go server to its first answer, with a NIC';
   raw[`${label} ms`] = present(times, 'start times');
   results.push(compare(label, 'ms', 'lower', present(ours, 'ours'), present(before, 'without'), mostSlower));
+}
+
+/** Warm clones of the same server with a NIC and without, each from the request for it to its first answer. */
+async function measureClones(context: NetworkContext, results: Result[], raw: Record<string, Series[]>): Promise<void> {
+  const { progress, rounds, load, workFolder } = context.settings;
+  const { kernel } = context;
+  progress('warm clones with a NIC and without');
+  const nicFolder = join(workFolder, 'template-nic');
+  const plainFolder = join(workFolder, 'template-plain');
+  await Promise.all([mkdir(nicFolder), mkdir(plainFolder)]);
+  const templates = [await kernel.startAes(junction, { instanceFolder: nicFolder, links: 1 })];
+  try {
+    templates.push(await kernel.startAes(junction, { instanceFolder: plainFolder }));
+    for (const { url, linkPath } of templates) {
+      await load.sequential({ url, ...(linkPath === undefined ? {} : { linkPath }) }, templateRequests, 0);
+    }
+    await delay(settleMs);
+    let folders = 0;
+    const [times] = await interleave(['nic', 'host sockets'], rounds * startsARound, async (name) => {
+      if (name !== 'nic') {
+        const clone = await kernel.cloneOf(plainFolder);
+        return [(await load.firstAnswer(anyPort, clone.command, clone)).fromAskedNs / milli];
+      }
+      const instanceFolder = join(workFolder, `clone-${(folders++).toString()}`);
+      await mkdir(instanceFolder);
+      const clone = await kernel.cloneOf(nicFolder, { instanceFolder, links: 1 });
+      const to = { url: anyPort, linkPath: join(instanceFolder, 'links.sock') };
+      return [(await load.firstAnswer(to, clone.command, clone)).fromAskedNs / milli];
+    });
+    const [ours, without] = present(times, 'times of clones');
+    const label = 'warm clone of the Go server to its first answer, with a NIC';
+    raw[`${label} ms`] = present(times, 'times of clones');
+    results.push(compare(label, 'ms', 'lower', present(ours, 'ours'), present(without, 'without'), mostSlower));
+  } finally {
+    await Promise.all(templates.map((template) => template.stop()));
+  }
 }

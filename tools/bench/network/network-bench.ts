@@ -16,8 +16,11 @@ import { measureExecution } from './execution-lines.ts';
 import { measureLinkThroughput } from './link-throughput-lines.ts';
 import { NetworkContext } from './network-context.ts';
 import { measureStackCost } from './stack-cost-lines.ts';
+import { measureUplink } from './uplink-lines.ts';
+import { requireRoot } from './uplink-world.ts';
 
 export const networkBench: Bench = async (settings) => {
+  requireRoot();
   await buildDataPlane(settings.root);
   const kernel = await KernelBench.prepare(settings);
   const stack = new BenchStack(
@@ -55,6 +58,7 @@ export const networkBench: Bench = async (settings) => {
     await stack.stop();
     const execution = present(raw['shallow: execution, back to back, p50 us']?.[0], 'times of execution');
     add(await measureStackCost(context, median(execution.values)));
+    add(await measureUplink(context));
     add(await measureDensity(context));
     return { results, pingPongNs, raw, plots: plotsOf(results), notes: context.notes };
   } finally {

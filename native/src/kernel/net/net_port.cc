@@ -40,6 +40,12 @@ void GoDown(NetPort& port) {
   HostCall(SYS_write, 2, line.data(), line.size());
 }
 
+void NoteLength(NetPort& port, uint32_t length_bytes) {
+  if (length_bytes >= kBulkFrame_bytes) {
+    port.bulk_batches = kBulkBatches;
+  }
+}
+
 uint8_t* Reserve(net::Device& device, uint32_t length_bytes) {
   NetPort& port = PortOf(device);
   port.is_in_sink = port.is_down();
@@ -61,6 +67,7 @@ void Commit(net::Device& device, uint32_t length_bytes, const FrameMeta& meta) {
     return;
   }
   port.producer.Commit(length_bytes, meta);
+  NoteLength(port, length_bytes);
   Count(&ControlIdle::frames_out);
 }
 
@@ -83,6 +90,7 @@ uint32_t TakeFrom(RingConsumer& ring, NetPort& port, net::Stack& stack, uint32_t
   FrameView frame;
   while (taken < budget && ring.Peek(frame)) {
     net::Input(stack, port.device, frame, now_ns);
+    NoteLength(port, frame.length_bytes);
     ring.Pop();
     ++taken;
   }

@@ -17,11 +17,12 @@ namespace junction {
 struct NetPort {
   net::Device device;  // must be first
   NicView nic;
-  uint32_t index;       // of the port
-  uint32_t generation;  // NicPort::generation as last seen; odd = a peer is there
-  bool is_broken;       // the peer broke the ring's rules: down until another one comes
-  bool is_in_sink;      // the frame under construction will be dropped
-  uint8_t* sink;        // kMaxFrame_bytes, common to all ports
+  uint32_t index;         // of the port
+  uint32_t generation;    // NicPort::generation as last seen; odd = a peer is there
+  bool is_broken;         // the peer broke the ring's rules: down until another one comes
+  bool is_in_sink;        // the frame under construction will be dropped
+  uint32_t bulk_batches;  // so many more batches of frames count as those of a bulk stream
+  uint8_t* sink;          // kMaxFrame_bytes, common to all ports
   // Sending is serialised by the kernel lock, so one queue pair is enough and keeps all flows in order.
   RingProducer producer;
   uint32_t consumer_count;
@@ -31,6 +32,11 @@ struct NetPort {
   bool is_down() const { return !has_peer() || is_broken; }
   NicPort& shared() const { return nic.header().ports[index]; }
 };
+
+/// Chosen: what a message of a request hardly has, and a bulk stream over segmentation offload always.
+inline constexpr uint32_t kBulkFrame_bytes = 16 * 1024;
+/// After such a frame, either way: a stream's acknowledgements come in batches of their own.
+inline constexpr uint32_t kBulkBatches = 16;
 
 inline NetPort& PortOf(net::Device& device) { return reinterpret_cast<NetPort&>(device); }
 

@@ -506,52 +506,5 @@ TEST_F(UplinkHostTest, ADeafInstanceLosesItsOwnFramesOnly) {
   EXPECT_TRUE(Pings(*host_, "10.62.0.5"));
 }
 
-// Bytes a second of one connection over `total_bytes`.
-double Rate(const UniqueFd& from, const UniqueFd& to, size_t total_bytes) {
-  std::vector<uint8_t> out(256 * 1024);
-  std::vector<uint8_t> in(256 * 1024);
-  const auto start = std::chrono::steady_clock::now();
-  std::thread sender([&] {
-    for (size_t sent = 0; sent < total_bytes;) {
-      const ssize_t count = send(from.get(), out.data(), std::min(out.size(), total_bytes - sent), MSG_NOSIGNAL);
-      ASSERT_GT(count, 0);
-      sent += static_cast<size_t>(count);
-    }
-  });
-  for (size_t got = 0; got < total_bytes;) {
-    const ssize_t count = recv(to.get(), in.data(), in.size(), 0);
-    if (count <= 0) {
-      ADD_FAILURE() << std::strerror(errno);
-      break;
-    }
-    got += static_cast<size_t>(count);
-  }
-  sender.join();
-  const std::chrono::duration<double> took = std::chrono::steady_clock::now() - start;
-  return static_cast<double>(total_bytes) / took.count();
-}
-
-// A measurement, not a test: run it by hand with --gtest_also_run_disabled_tests, release build. The stand-in costs a second TAP and a copy that a real
-// instance does not have.
-TEST_F(UplinkHostTest, DISABLED_BulkAgainstVeth) {
-  Start();
-  const auto a = Add("a", "5");
-  const UniqueFd veth_listener = Bound(*outside_, kOutside, 80);
-  const Connecting veth = Connect(*host_, kOutside, 80);
-  const Accepted veth_end = Accept(veth_listener);
-  const UniqueFd listener = Bound(a->space(), "10.62.0.5", 8080);
-  const Connecting uplink = Connect(*host_, "10.62.0.5", 8080);
-  const Accepted uplink_end = Accept(listener);
-  constexpr size_t kBulk_bytes = 2'000'000'000;
-  for (int round = 0; round < 3; ++round) {
-    const double through_veth = Rate(veth.fd, veth_end.fd, kBulk_bytes);
-    const double in = Rate(uplink.fd, uplink_end.fd, kBulk_bytes);
-    const double out = Rate(uplink_end.fd, uplink.fd, kBulk_bytes);
-    std::printf("veth %.1f Gbit/s, to the instance %.1f (%.2fx), from it %.1f (%.2fx)\n", through_veth * 8e-9,
-                in * 8e-9, in / through_veth, out * 8e-9, out / through_veth);
-  }
-  std::printf("%s\n", Stats().c_str());
-}
-
 }  // namespace
 }  // namespace junction::scheduler

@@ -45,29 +45,30 @@ bool UplinkPort::Put(std::span<const uint8_t> head, std::span<const uint8_t> res
 }
 
 UplinkPort::Delivery UplinkPort::Deliver(std::span<const uint8_t> head, std::span<const uint8_t> rest,
-                                         const FrameMeta& meta) {
+                                         const FrameMeta& meta, FrameBuffers& buffers) {
   if (backlog_.empty() && Put(head, rest, meta)) {
     is_deaf_ = false;
     return Delivery::kPut;
   }
   const size_t size = head.size() + rest.size();
-  if (is_deaf_ || backlog_bytes_ + size > kBacklog_bytes) {
+  FrameBuffers::Buffer copy;
+  if (!is_deaf_ && backlog_bytes_ + size <= kBacklog_bytes) {
+    copy = buffers.Copy(head, rest);
+  }
+  if (copy.empty()) {
     counters_->Drop(DropReason::kFull);
     return Delivery::kFull;
   }
-  Waiting& waiting = backlog_.emplace_back();
-  waiting.bytes.reserve(size);
-  waiting.bytes.insert(waiting.bytes.end(), head.begin(), head.end());
-  waiting.bytes.insert(waiting.bytes.end(), rest.begin(), rest.end());
-  waiting.meta = meta;
+  backlog_.push_back({.bytes = std::move(copy), .meta = meta});
   backlog_bytes_ += size;
   return Delivery::kWaiting;
 }
 
-bool UplinkPort::Retry(uint64_t now_ns) {
+bool UplinkPort::Retry(uint64_t now_ns, FrameBuffers& buffers) {
   bool has_moved = false;
   while (!backlog_.empty() && Put(backlog_.front().bytes, {}, backlog_.front().meta)) {
     backlog_bytes_ -= backlog_.front().bytes.size();
+    buffers.Return(std::move(backlog_.front().bytes));
     backlog_.pop_front();
     has_moved = true;
   }
@@ -76,8 +77,7 @@ bool UplinkPort::Retry(uint64_t now_ns) {
   }
   if (!backlog_.empty() && now_ns - waits_since_ns_ > kPatience_ns) {
     PortCounters::Add(counters_->drops[static_cast<size_t>(DropReason::kFull)], backlog_.size());
-    backlog_.clear();
-    backlog_bytes_ = 0;
+    DropBacklog(buffers);
     is_deaf_ = true;
   }
   if (backlog_.empty()) {
@@ -86,13 +86,21 @@ bool UplinkPort::Retry(uint64_t now_ns) {
   return backlog_.empty();
 }
 
+void UplinkPort::DropBacklog(FrameBuffers& buffers) {
+  for (Waiting& waiting : backlog_) {
+    buffers.Return(std::move(waiting.bytes));
+  }
+  backlog_.clear();
+  backlog_bytes_ = 0;
+}
+
 void UplinkPort::Flush() {
   bool has_new = false;
   for (const auto& ring : to_) {
     has_new = ring->Publish() || has_new;
   }
   if (has_new) {
-    nic_.RingInstance();
+    nic_.RingInstance(Ringer::kSleeps);
   }
 }
 

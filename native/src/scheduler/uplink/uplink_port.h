@@ -12,6 +12,7 @@
 #include "nic/doorbell.h"
 #include "nic/frame_ring.h"
 #include "nic/rss.h"
+#include "scheduler/uplink/frame_buffers.h"
 #include "scheduler/uplink/frame_check.h"
 #include "scheduler/uplink/port_counters.h"
 
@@ -32,10 +33,13 @@ class UplinkPort {
   };
   /// Passes a frame on: `head`, then `rest`. Without room in its ring it waits in a backlog of kBacklog_bytes at most: a ring holds a few of the
   /// host's largest frames only, and the host sends them in bursts.
-  Delivery Deliver(std::span<const uint8_t> head, std::span<const uint8_t> rest, const FrameMeta& meta);
+  Delivery Deliver(std::span<const uint8_t> head, std::span<const uint8_t> rest, const FrameMeta& meta,
+                   FrameBuffers& buffers);
   /// Moves what waits into the rings. True if nothing waits any more. An instance that took nothing for kPatience_ns loses what waits, and has no
   /// backlog before it takes something again: nobody spends time on one that is deaf.
-  bool Retry(uint64_t now_ns);
+  bool Retry(uint64_t now_ns, FrameBuffers& buffers);
+  /// Drops what waits. Called before the port goes.
+  void DropBacklog(FrameBuffers& buffers);
   /// Shows what was put and wakes the instance if it sleeps.
   void Flush();
 
@@ -62,11 +66,13 @@ class UplinkPort {
   bool is_stalled = false;  // on its list of those to retry
 
  private:
-  static constexpr size_t kBacklog_bytes = 1024 * 1024;
+  // A connection's largest window (kReceiveBufferMax_bytes of net/tcp): one that is written as fast as it goes loses nothing while its instance waits
+  // for its CPU.
+  static constexpr size_t kBacklog_bytes = 6 * 1024 * 1024;
   static constexpr uint64_t kPatience_ns = 10'000'000;
 
   struct Waiting {
-    std::vector<uint8_t> bytes;
+    FrameBuffers::Buffer bytes;
     FrameMeta meta;
   };
 

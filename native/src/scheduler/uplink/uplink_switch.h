@@ -101,6 +101,7 @@ class UplinkSwitch {
   std::vector<UplinkPort*> touched_;
   std::vector<UplinkPort*> stalled_;
   std::vector<uint8_t> buffer_;
+  FrameBuffers waiting_;
   PortCounters tap_counters_{};
   std::atomic<uint64_t> wakeups_ = 0;
 

@@ -2,6 +2,7 @@
 #include <gtest/gtest.h>
 
 #include "base/test_files.h"
+#include "scheduler/uplink/frame_buffers.h"
 #include "scheduler/uplink/frame_check.h"
 #include "scheduler/uplink/host_settings.h"
 #include "scheduler/uplink/nft_policy.h"
@@ -324,6 +325,37 @@ TEST(NftPolicyTest, IsTheGoldenText) {
     std::fclose(file);
   }
   EXPECT_EQ(NftText(policy), Slurp(path));
+}
+
+TEST(FrameBuffersTest, KeepsBothPartsOfAFrameInOrder) {
+  FrameBuffers buffers;
+  const std::vector<uint8_t> head = {1, 2};
+  const std::vector<uint8_t> rest = {3, 4, 5};
+  EXPECT_EQ(buffers.Copy(head, rest), (FrameBuffers::Buffer{1, 2, 3, 4, 5}));
+}
+
+TEST(FrameBuffersTest, GivesNothingBeyondItsBudgetUntilSomethingComesBack) {
+  FrameBuffers buffers;
+  const std::vector<uint8_t> frame(kMaxFrame_bytes);
+  std::vector<FrameBuffers::Buffer> taken;
+  for (;;) {
+    auto buffer = buffers.Copy(frame, {});
+    if (buffer.empty()) {
+      break;
+    }
+    taken.push_back(std::move(buffer));
+  }
+  EXPECT_LE(buffers.used_bytes(), FrameBuffers::kBudget_bytes);
+  EXPECT_GT(buffers.used_bytes() + kMaxFrame_bytes, FrameBuffers::kBudget_bytes);
+  buffers.Return(std::move(taken.back()));
+  taken.pop_back();
+  taken.push_back(buffers.Copy(frame, {}));
+  EXPECT_EQ(taken.back().size(), frame.size());
+  for (auto& buffer : taken) {
+    buffers.Return(std::move(buffer));
+  }
+  EXPECT_EQ(buffers.used_bytes(), 0U);
+  EXPECT_EQ(buffers.spare_count(), FrameBuffers::kMostSpare);
 }
 
 }  // namespace

@@ -51,6 +51,13 @@ export function testPlan(root: string, parts: ReadonlySet<TestPart>, hasCache: b
       ...nx('run', 'native:test-asan'),
       results: 'native-asan',
     },
+    // What shares memory with another thread or process. All of the native tests: nx run native:test-tsan.
+    {
+      part: 'sanitize',
+      name: 'tests of NIC and links, TSan',
+      ...nx('run', 'native:test-tsan-links'),
+      results: 'native-tsan',
+    },
     { part: 'e2e', name: 'end-to-end tests', ...nx('run', 'e2e:e2e'), results: 'e2e' },
   ];
   return steps.filter((each) => parts.has(each.part));
