@@ -63,8 +63,8 @@ bool Echo(const NicView& view, Port& port, uint32_t index, int peer_event) {
     has_sent |= pair.to_peer.Publish();
   }
   if (has_sent && ShouldRing(shared.peer_doorbell) != kAwake) {
-    const char byte = 1;
-    [[maybe_unused]] const ssize_t written = write(peer_event, &byte, sizeof(byte));
+    const uint64_t one = 1;
+    [[maybe_unused]] const ssize_t written = write(peer_event, &one, sizeof(one));
     shared.peer_rings.fetch_add(1, std::memory_order_relaxed);
   }
   return has_sent;
