@@ -78,6 +78,7 @@ bool EventLoop::Spin(GapPredictor& predictor, int& count) {
   const uint64_t begin = MonotonicNs();
   uint64_t now = begin;
   bool has_come = false;
+  bool gives_way = false;
   do {
     if (LinksHaveFrames()) {
       has_come = true;  // without another look at the descriptors: they have their turn next time
@@ -92,17 +93,17 @@ bool EventLoop::Spin(GapPredictor& predictor, int& count) {
     }
     // Where the machine is full this lets others run, but only those of the same scheduling group: an instance is none of them.
     sched_yield();
-    if (links_ != nullptr && links_->SharesCpu()) {
-      counters_.spun_ns.Add(now - begin);
-      counters_.spin_skips.Add();  // it says nothing of the flow
-      return false;
-    }
-  } while (now - begin < spin_ns_);
+    gives_way = links_ != nullptr && links_->SharesCpu();
+  } while (!gives_way && now - begin < spin_ns_);
   counters_.spun_ns.Add(now - begin);
   if (has_come) {
     predictor.Hit();
     counters_.spin_hits.Add();
     return true;
+  }
+  if (gives_way) {
+    counters_.spin_skips.Add();  // it says nothing of the flow
+    return false;
   }
   predictor.Miss();
   counters_.spin_misses.Add();

@@ -121,14 +121,6 @@ junction::Result<junction::NicMemory> MakeNic(uint32_t cores) {
   return junction::NicMemory::Make(geometry, settings);
 }
 
-// What is the host's of a NIC: the guest would find the numbers taken.
-void CloseOtherEnds(const junction::NicMemory& nic) {
-  close(nic.instance_waker());
-  for (uint32_t port = 0; port < nic.geometry().port_count; ++port) {
-    close(nic.peer_sleeper(port));
-  }
-}
-
 pid_t g_child = 0;
 
 void Forward(int signal) { kill(g_child, signal); }
@@ -207,7 +199,7 @@ int main(int argc, char** argv, char** envp) {
   if (child == 0) {
     prctl(PR_SET_PDEATHSIG, SIGKILL);
     if (options.has_nic) {
-      CloseOtherEnds(nic);
+      close(nic.instance_waker());  // the host's: the guest would find its number taken
     }
     junction::RunProgram(spec);
   }

@@ -153,7 +153,7 @@ int32_t LinkServer::FindPort(AttachKind kind) const {
 
 void LinkServer::Grant(UniqueFd connection, uint32_t port) {
   NicPort& shared = nic_->header().ports[port];
-  DrainEvent(nic_->peer_sleeper(port));  // what was meant for the peer before
+  DrainEvent(nic_->peer_event(port));  // what was meant for the peer before
   shared.peer_doorbell.store(kAwake, std::memory_order_relaxed);
   // Odd before the answer: who has a port finds it open.
   shared.generation.store(++generations_[port], std::memory_order_release);
@@ -177,7 +177,7 @@ bool LinkServer::SendAnswer(int connection, int32_t status, uint32_t port) const
   answer.status = status;
   int fds[kDescriptors] = {nic_->memory_fd(), nic_->instance_waker(), -1};
   if (status == 0) {
-    fds[2] = nic_->peer_sleeper(port);
+    fds[2] = nic_->peer_event(port);
     answer.port = port;
     answer.port_count = nic_->geometry().port_count;
     answer.queue_pair_count = nic_->geometry().queue_pair_count;

@@ -16,13 +16,7 @@ namespace {
 
 constexpr int kSeals = F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL;
 
-bool MakeEvent(PeerEvent& event) {
-  event.sleeper.Reset(eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC));
-  event.waker.Reset(fcntl(event.sleeper.get(), F_DUPFD_CLOEXEC, 0));
-  return event.waker.valid();
-}
-
-bool MakeEvent(EventPipe& event) {
+bool MakePipe(EventPipe& event) {
   int fds[2];
   if (pipe2(fds, O_NONBLOCK | O_CLOEXEC) != 0) {
     return false;
@@ -51,9 +45,10 @@ Result<NicMemory> NicMemory::Make(const NicGeometry& geometry, const NicSettings
     return ErrnoError("NIC: map its header");
   }
   made.page_ = static_cast<uint8_t*>(page);
-  bool has_events = MakeEvent(made.instance_event_);
+  bool has_events = MakePipe(made.instance_event_);
   for (uint32_t port = 0; port < geometry.port_count && has_events; ++port) {
-    has_events = MakeEvent(made.peer_events_[port]);
+    made.peer_events_[port].Reset(eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC));
+    has_events = made.peer_events_[port].valid();
   }
   if (!has_events) {
     return ErrnoError("NIC: event descriptors");
@@ -91,7 +86,7 @@ NicDescriptors NicMemory::descriptors() const {
   all.memory = memory_.get();
   all.instance_event = instance_event_.sleeper.get();
   for (uint32_t port = 0; port < geometry_.port_count; ++port) {
-    all.peer_events[port] = peer_events_[port].waker.get();
+    all.peer_events[port] = peer_events_[port].get();
   }
   all.geometry = geometry_;
   return all;

@@ -16,14 +16,6 @@ struct EventPipe {
   UniqueFd waker;
 };
 
-/// What wakes a port's peer: an eventfd. To read from it never blocks either (DrainEvent), and its wake-up leaves the sleeper where it ran. A pipe's
-/// (wake_up_interruptible_sync_poll in the host) pulls it to the waker's CPU, as if the waker were about to sleep: there the instance, which
-/// goes on or spins, and its peer then take turns.
-struct PeerEvent {
-  UniqueFd sleeper;
-  UniqueFd waker;  // the same open file
-};
-
 /// A new NIC: its memory and event descriptors, made before the instance starts, which inherits them. Only the header's page is mapped here.
 class NicMemory {
  public:
@@ -41,7 +33,7 @@ class NicMemory {
   /// What a port's peer gets.
   int memory_fd() const { return memory_.get(); }
   int instance_waker() const { return instance_event_.waker.get(); }
-  int peer_sleeper(uint32_t port) const { return peer_events_[port].sleeper.get(); }
+  int peer_event(uint32_t port) const { return peer_events_[port].get(); }
   const NicGeometry& geometry() const { return geometry_; }
   /// In the mapped page. The instance can write to it: hostile.
   NicHeader& header() const { return *reinterpret_cast<NicHeader*>(page_); }
@@ -54,7 +46,10 @@ class NicMemory {
   uint8_t* page_ = nullptr;
   UniqueFd memory_;
   EventPipe instance_event_;
-  PeerEvent peer_events_[kMaxNicPorts];
+  // Eventfds. To read from one never blocks either (DrainEvent), and its wake-up leaves the sleeper where it ran. A pipe's
+  // (wake_up_interruptible_sync_poll in the host) pulls it to the waker's CPU, as if the waker were about to sleep: there the instance, which
+  // goes on or spins, and its peer then take turns.
+  UniqueFd peer_events_[kMaxNicPorts];
 };
 
 }  // namespace junction

@@ -49,9 +49,11 @@ enum class Ringer : uint8_t {
 
 /// Tells the instance to look at its rings and ports, if it sleeps; whether it did.
 inline bool WakeInstance(NicHeader& header, int instance_event_fd, Ringer ringer) {
-  const auto cpu = static_cast<uint32_t>(sched_getcpu() + 1);
-  if (ringer == Ringer::kPolls && header.peer_cpu.load(std::memory_order_relaxed) != cpu) {
-    header.peer_cpu.store(cpu, std::memory_order_relaxed);
+  if (ringer == Ringer::kPolls) {
+    const auto cpu = static_cast<uint32_t>(sched_getcpu() + 1);
+    if (header.peer_cpu.load(std::memory_order_relaxed) != cpu) {
+      header.peer_cpu.store(cpu, std::memory_order_relaxed);
+    }
   }
   if (!WakeSleeper(header.instance_doorbell, instance_event_fd)) {
     return false;

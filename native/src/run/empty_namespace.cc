@@ -40,10 +40,7 @@ Result<void> BecomeEmpty() {
   if (auto set = SetMountAttributes(root->get(), MOUNT_ATTR_RDONLY); !set) {
     return set;
   }
-  if (fchdir(root->get()) != 0 || syscall(SYS_pivot_root, ".", ".") != 0 || umount2(".", MNT_DETACH) != 0) {
-    return ErrnoError("change the root");
-  }
-  return {};
+  return PivotTo(root->get());
 }
 
 // The child of MakeEmptyNamespace: says by its answer that the namespace is as it should be, and stays until it is bound.

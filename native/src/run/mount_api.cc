@@ -65,6 +65,14 @@ Result<void> AttachMount(int mount_fd, int dir_fd, const char* path) {
   return {};
 }
 
+Result<void> PivotTo(int root_fd) {
+  // "." as both arguments puts the old root onto the new one, from where it is unmounted (pivot_root(2), NOTES).
+  if (fchdir(root_fd) != 0 || syscall(SYS_pivot_root, ".", ".") != 0 || umount2(".", MNT_DETACH) != 0) {
+    return ErrnoError("change the root");
+  }
+  return {};
+}
+
 Result<UniqueFd> OpenInRoot(int root_fd, const std::string& path) {
   open_how how{};
   how.flags = O_PATH | O_CLOEXEC;

@@ -34,6 +34,9 @@ Result<void> MapMountIds(int mount_fd, int user_namespace_fd);
 /// Puts a mount to its place.
 Result<void> AttachMount(int mount_fd, int dir_fd, const char* path);
 
+/// Makes a mount that is in its place the root of the calling process and of its mount namespace, and takes off what was there before.
+Result<void> PivotTo(int root_fd);
+
 /// The file or folder at `path` (blank or relative to it) inside the tree `root_fd`, whatever symbolic links say: none
 /// leads out of the tree. The descriptor is O_PATH.
 Result<UniqueFd> OpenInRoot(int root_fd, const std::string& path);

@@ -4,7 +4,6 @@
 #include <fcntl.h>
 #include <sched.h>
 #include <sys/stat.h>
-#include <sys/syscall.h>
 #include <unistd.h>
 
 #include <cerrno>
@@ -228,14 +227,6 @@ Result<void> EnterEmptyNamespace(int namespace_fd) {
 
 Result<void> ChrootTo(int root_fd) {
   if (fchdir(root_fd) != 0 || chroot(".") != 0) {
-    return ErrnoError("change the root");
-  }
-  return {};
-}
-
-Result<void> PivotTo(int root_fd) {
-  // "." as both arguments puts the old root onto the new one, from where it is unmounted (pivot_root(2), NOTES).
-  if (fchdir(root_fd) != 0 || syscall(SYS_pivot_root, ".", ".") != 0 || umount2(".", MNT_DETACH) != 0) {
     return ErrnoError("change the root");
   }
   return {};

@@ -139,8 +139,7 @@ bool MaySpin(Kthread& kthread) {
   if (kthread.keeps_net.load(std::memory_order_relaxed) != 0) {
     // Even with one core: the frames come from another one. net_keeper.h has the reasons for and against.
     const NetKeeper& net = Arena().net;
-    return net.spin_ns != 0 && net.predictor.ShouldSpin() && !net.shares_cpu() &&
-           MonotonicNow_ns() - net.last_frames_ns < net.SpinLimit_ns();
+    return net.spin_ns != 0 && net.predictor.ShouldSpin() && !net.shares_cpu() && MonotonicNow_ns() < net.SpinEnd_ns();
   }
   if (kthread.group->kthread_limit < 2 || kthread.parks_in_poller) {
     return false;
@@ -164,8 +163,7 @@ constexpr uint64_t kDescheduled_ns = 100'000;
 
 // Until when a spin that MaySpin allows may go on. Kernel lock held.
 uint64_t SpinEnd_ns(const Kthread& kthread) {
-  const NetKeeper& net = Arena().net;
-  return kthread.keeps_net.load(std::memory_order_relaxed) != 0 ? net.last_frames_ns + net.SpinLimit_ns()
+  return kthread.keeps_net.load(std::memory_order_relaxed) != 0 ? Arena().net.SpinEnd_ns()
                                                                 : MonotonicNow_ns() + kSpin_ns;
 }
 

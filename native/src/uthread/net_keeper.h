@@ -107,8 +107,8 @@ struct NetKeeper {
   bool exists() const { return doorbell != nullptr; }
   /// Who sent the last frames did so from this CPU: looking for the next ones would keep it from sending them.
   bool shares_cpu() const { return peer_cpu->load(std::memory_order_relaxed) == OwnCpu() + 1; }
-  /// So long after the last frames a keeper may look now.
-  uint64_t SpinLimit_ns() const { return predictor.Limit_ns(spin_ns); }
+  /// Until when a keeper may look for the next frames.
+  uint64_t SpinEnd_ns() const { return last_frames_ns + predictor.Limit_ns(spin_ns); }
   void NoteFrames(uint64_t now_ns) {
     if (has_slept) {
       predictor.Slept(now_ns - last_frames_ns, spin_ns);

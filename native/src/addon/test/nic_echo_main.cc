@@ -20,6 +20,7 @@
 #include "nic/frame_ring.h"
 #include "nic/link_server.h"
 #include "nic/nic_memory.h"
+#include "nic/wake_instance.h"
 
 namespace {
 
@@ -62,9 +63,7 @@ bool Echo(const NicView& view, Port& port, uint32_t index, int peer_event) {
     pair.from_peer.Release();
     has_sent |= pair.to_peer.Publish();
   }
-  if (has_sent && ShouldRing(shared.peer_doorbell) != kAwake) {
-    const uint64_t one = 1;
-    [[maybe_unused]] const ssize_t written = write(peer_event, &one, sizeof(one));
+  if (has_sent && WakeSleeper(shared.peer_doorbell, peer_event)) {
     shared.peer_rings.fetch_add(1, std::memory_order_relaxed);
   }
   return has_sent;

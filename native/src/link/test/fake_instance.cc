@@ -27,6 +27,7 @@
 #include "base/check.h"
 #include "base/never.h"
 #include "nic/doorbell.h"
+#include "nic/wake_instance.h"
 
 namespace junction::link {
 namespace {
@@ -155,8 +156,10 @@ struct FakeInstance::Port {
     for (QueuePair& pair : port.queue_pairs) {
       has_published |= pair.to_peer.Publish();
     }
-    if (has_published && ShouldRing(port.instance->view_.header().ports[port.index].peer_doorbell) != kAwake) {
-      port.instance->RingPeer(port.index);
+    if (has_published) {
+      FakeInstance& instance = *port.instance;
+      WakeSleeper(instance.view_.header().ports[port.index].peer_doorbell,
+                  instance.nic_.descriptors().peer_events[port.index]);
     }
   }
   static constexpr net::DeviceOps kOps = {.reserve = &Reserve, .commit = &Commit, .flush = &Flush};
